@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+# filch: `make help` lists what there is to make. All of it lands in build/.
+
+VERSION := 0.1.0
+SONAME  := libfilch.so.0
+
+prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
+includedir ?= $(prefix)/include
+libdir     ?= $(prefix)/lib
+DESTDIR    ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := $(if $(findstring clang,$(CC)),clang++,g++)
+endif
+OBJCOPY    ?= objcopy
+PKG_CONFIG ?= pkg-config
+CFLAGS     ?= -O2 -g
+CXXFLAGS   ?= $(CFLAGS)
+
+# A compiler that is not yet installed (make deps) cannot say what it builds for.
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)) $(shell uname -m))
+
+# B is where everything goes: a directory for each sanitizer, so that they do not mix.
+ifeq ($(SAN),)
+B := build
+else ifeq ($(SAN),address)
+B := build/address
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(SAN),thread)
+B := build/thread
+SAN_FLAGS := -fsanitize=thread -fno-omit-frame-pointer
+else
+$(error SAN is address or thread, not "$(SAN)")
+endif
+O := $(B)/obj
+
+COMMON := -D_GNU_SOURCE -Iruntime/include -pthread -Wall -Wextra -Wpedantic \
+	$(if $(WERROR),-Werror) $(SAN_FLAGS)
+C_FLAGS    = -std=c11 $(COMMON) $(CPPFLAGS) $(CFLAGS)
+CXX_FLAGS  = -std=c++17 $(COMMON) $(CPPFLAGS) $(CXXFLAGS)
+LINK_FLAGS = $(SAN_FLAGS) -pthread $(LDFLAGS)
+# Lazily: on a fresh machine pkg-config is only there once `deps` has run.
+LIBS       = $(shell $(PKG_CONFIG) --libs liburcu-memb)
+
+# What the objects of a directory need beyond that. The runtime's go into both libraries;
+# initial-exec: a thread-local read in the shared one costs no call of __tls_get_addr.
+FLAGS_runtime := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec
+LLHTTP := /usr/share/llhttp
+LLHTTP_FLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
+FLAGS_server := $(LLHTTP_FLAGS)
+FLAGS_tests  := -Iruntime
+TEST_LIBS    := -lcriterion
+ifeq ($(SAN),thread)
+# Criterion does not run under ThreadSanitizer: the same tests run on a stand-in.
+FLAGS_tests += -isystem tests/tsan
+TEST_LIBS   :=
+endif
+
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';)
+
+# With `deps` among the goals nothing compiles before the packages are there, with -j too.
+DEPS := $(filter deps deps-rivals,$(MAKECMDGOALS))
+
+RUNTIME_O := $(patsubst %.c,$(O)/%.o,$(wildcard runtime/*.c)) \
+	$(patsubst %.S,$(O)/%.o,$(wildcard runtime/switch_$(ARCH).S))
+LLHTTP_O  := $(patsubst %,$(O)/llhttp/%.o,api http llhttp)
+SERVER_O  := $(patsubst %.c,$(O)/%.o,$(wildcard server/*.c))
+UNIT      := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
+STRESS    := $(patsubst %.c,$(B)/%,$(wildcard tests/stress/*.c))
+LIB_A     := $(B)/libfilch.a
+LIB_SO    := $(B)/libfilch.so.$(VERSION)
+FILCHD    := $(if $(SERVER_O),$(B)/filchd)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all deps deps-rivals serve check stress bench bench-quick install uninstall lint format \
+	help clean FORCE
+
+all: $(LIB_A) $(LIB_SO) $(FILCHD) ## libraries and filchd (the default)
+
+-include bench/Makefile.inc # BENCH: the programs of the bench, and how to make them
+
+# ---- objects --------------------------------------------------------------------------------
+
+# Remembers the compiler and its flags: another CC or CFLAGS makes everything anew.
+$(O)/flags: FORCE | $(DEPS)
+	@mkdir -p $(@D)
+	@echo '$(CC) $(C_FLAGS) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(C_FLAGS) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS)' > $@
+
+FLAGS_of = $(FLAGS_$(firstword $(subst /, ,$*)))
+
+$(O)/%.o: %.c $(O)/flags | $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(C_FLAGS) $(FLAGS_of) -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.cpp $(O)/flags | $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CXX)$(CXX) $(CXX_FLAGS) $(FLAGS_of) -MMD -MP -c -o $@ $<
+
+$(O)/%.o: %.S $(O)/flags | $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,AS)$(CC) $(SAN_FLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/llhttp/%.o: $(LLHTTP)/%.c $(O)/flags | $(DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(C_FLAGS) $(LLHTTP_FLAGS) -w -c -o $@ $<
+
+$(LLHTTP)/%.c: | $(DEPS)
+	@test -e $@ || { echo "filch: $@ is missing: make deps" >&2; exit 1; }
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# ---- the libraries and filchd ---------------------------------------------------------------
+
+# One object, in which everything but the API has become local: nothing can clash with the
+# names of a program that links the archive.
+$(O)/libfilch.o: $(RUNTIME_O)
+	$(call say,LD)$(CC) -r -nostdlib -o $@ $^
+	$(Q)$(OBJCOPY) --localize-hidden $@
+
+$(LIB_A): $(O)/libfilch.o
+	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
+
+# nodelete: worker threads and RCU callbacks must not outlive their code (dlclose).
+$(LIB_SO): $(RUNTIME_O) runtime/filch.map
+	$(call say,LD)$(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(SONAME) \
+		-Wl,--version-script=runtime/filch.map -Wl,-z,nodelete -o $@ $(RUNTIME_O) $(LIBS)
+	$(Q)ln -sf $(@F) $(B)/$(SONAME) && ln -sf $(@F) $(B)/libfilch.so
+
+$(B)/filchd: $(SERVER_O) $(LLHTTP_O) $(LIB_A)
+	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)
+
+serve: $(B)/filchd | $(DEPS) ## filchd on http://127.0.0.1:8080 until Ctrl-C; ARGS= for more options
+	$(Q)exec $(B)/filchd --listen 127.0.0.1:8080 $(ARGS)
+
+# ---- tests and bench ------------------------------------------------------------------------
+
+# A test is one file and one program. It may include a part's own header, so it is linked with
+# the objects: in the library those names are local.
+$(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+RUN_TESTS = B='$(B)' SAN='$(SAN)' CC='$(CC)' UNIT='$(UNIT)' STRESS='$(STRESS)' tests/run
+
+check: all $(UNIT) $(STRESS) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
+	$(Q)$(RUN_TESTS)
+
+stress: $(STRESS) | $(DEPS) ## the stress tests at full length (check runs a hundredth)
+	$(Q)$(RUN_TESTS) stress
+
+bench: all $(BENCH) | $(DEPS) ## the bench: programs into build/bench, then bench/run
+	$(Q)bench/run $(ARGS)
+
+bench-quick: all $(BENCH) | $(DEPS) ## the same, in about a minute
+	$(Q)bench/run --quick $(ARGS)
+
+lint: | $(DEPS) ## what no compiler checks: orders, reasons, sizes, the header on its own
+	$(Q)CC='$(CC)' .ci/lint
+
+format: ## clang-format over the C sources
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# ---- packages -------------------------------------------------------------------------------
+
+deps: ## the Debian packages of .ci/apt.txt that are missing
+	$(Q).ci/install .ci/apt.txt
+
+deps-rivals: ## toolchains of the rivals in the bench (Go, Rust)
+	$(Q).ci/install .ci/apt-rivals.txt
+
+# ---- install --------------------------------------------------------------------------------
+
+D = $(DESTDIR)
+
+install: all ## into prefix (/usr/local), below DESTDIR; also bindir, includedir, libdir
+	$(Q)install -d '$D$(bindir)' '$D$(includedir)' '$D$(libdir)/pkgconfig'
+	$(Q)install -m 644 runtime/include/filch.h '$D$(includedir)/filch.h'
+	$(Q)install -m 644 $(LIB_A) '$D$(libdir)/libfilch.a'
+	$(Q)install -m 755 $(LIB_SO) '$D$(libdir)/libfilch.so.$(VERSION)'
+	$(Q)ln -sf libfilch.so.$(VERSION) '$D$(libdir)/$(SONAME)'
+	$(Q)ln -sf libfilch.so.$(VERSION) '$D$(libdir)/libfilch.so'
+	$(Q)sed -e 's|@prefix@|$(prefix)|;s|@includedir@|$(includedir)|;s|@libdir@|$(libdir)|' \
+		-e 's|@version@|$(VERSION)|' runtime/filch.pc.in > '$D$(libdir)/pkgconfig/filch.pc'
+	$(Q)chmod 644 '$D$(libdir)/pkgconfig/filch.pc'
+	$(Q)$(if $(FILCHD),install -m 755 $(FILCHD) '$D$(bindir)/filchd')
+
+uninstall: ## takes away what install put there
+	$(Q)rm -f '$D$(includedir)/filch.h' '$D$(libdir)/libfilch.a' '$D$(libdir)/libfilch.so' \
+		'$D$(libdir)/$(SONAME)' '$D$(libdir)/libfilch.so.$(VERSION)' \
+		'$D$(libdir)/pkgconfig/filch.pc' '$D$(bindir)/filchd'
+
+clean: ## removes build/
+	$(Q)rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "  V=1 shows the commands; CC=clang, CFLAGS=..., SAN=address|thread, WERROR=1"
