@@ -29,17 +29,19 @@ ifeq ($(SAN),)
 B := build
 else ifeq ($(SAN),address)
 B := build/address
-SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 else ifeq ($(SAN),thread)
 B := build/thread
-SAN_FLAGS := -fsanitize=thread -fno-omit-frame-pointer
+SAN_FLAGS := -fsanitize=thread
 else
 $(error SAN is address or thread, not "$(SAN)")
 endif
 O := $(B)/obj
+# A sanitizer build also checks what the header leaves unchecked: joins that do not match forks.
+SAN_DEFS := $(if $(SAN),-DFILCH_DEBUG -fno-omit-frame-pointer)
 
 COMMON := -D_GNU_SOURCE -Iruntime/include -pthread -Wall -Wextra -Wpedantic \
-	$(if $(WERROR),-Werror) $(SAN_FLAGS)
+	$(if $(WERROR),-Werror) $(SAN_FLAGS) $(SAN_DEFS)
 C_FLAGS    = -std=c11 $(COMMON) $(CPPFLAGS) $(CFLAGS)
 CXX_FLAGS  = -std=c++17 $(COMMON) $(CPPFLAGS) $(CXXFLAGS)
 LINK_FLAGS = $(SAN_FLAGS) -pthread $(LDFLAGS)
@@ -62,7 +64,8 @@ endif
 
 V ?=
 Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';)
+SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(V)$(SILENT),,@printf '  %-8s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';)
 
 # With `deps` among the goals nothing compiles before the packages are there, with -j too.
 DEPS := $(filter deps deps-rivals,$(MAKECMDGOALS))

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments have the types of the task. */
+/* expect: incompatible type|could not convert|cannot convert|no known conversion|no matching function */
+#include <filch.h>
+
+FILCH_TASK(long, half, frame, long, n)
+{
+	(void)frame;
+	return n / 2;
+}
+
+FILCH_VOID_TASK(store, frame, long *, where, long, n)
+{
+	(void)frame;
+	*where = n;
+}
+
+#ifdef MISUSE
+FILCH_TASK(long, user, frame, long, n)
+{
+	struct {
+		long n;
+	} boxed = { n };
+
+	half_fork(&frame, boxed);
+	return half_join(&frame);
+}
+#else
+FILCH_TASK(long, user, frame, long, n)
+{
+	half_fork(&frame, n);
+	return half_join(&frame);
+}
+#endif
