@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes that grow: what a connection has yet to send, a body that comes in, a page in the making. */
+#ifndef BUFFER_H
+#define BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buffer { /* all zero is an empty one */
+	char *data;
+	size_t length;
+	size_t capacity;
+};
+
+bool buffer_room(struct buffer *b, size_t more); /* false: no memory, nothing has changed */
+bool buffer_add(struct buffer *b, const char *data, size_t n);
+__attribute__((format(printf, 2, 3))) bool buffer_print(struct buffer *b, const char *format, ...);
+void buffer_free(struct buffer *b); /* empty again, and usable */
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llhttp does the grammar and the framing. It is generous in places where two readers of the same bytes could come to
+ * different ends, which is how requests are smuggled; so whatever lies between the pieces that it reports (request
+ * line, names, values) is compared with the one form that RFC 9112 has for it. A bare CR or LF, a folded line and a
+ * space in a wrong place are all refused by that one rule: no byte of a head remains unaccounted for.
+ */
+#include "request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define MAX_HEADERS 100 /* Apache's limit; nobody sends as many */
+
+static int refuse(struct request *q, int status)
+{
+	if (!q->status)
+		q->status = status;
+	return -1;
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool crlf(const char *at)
+{
+	return at[0] == '\r' && at[1] == '\n';
+}
+
+static bool token_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool same(struct text t, const char *word)
+{
+	return t.length == strlen(word) && strncasecmp(t.at, word, t.length) == 0;
+}
+
+/* uri-host [ ":" port ], by its characters */
+static bool host_like(struct text t)
+{
+	static const char others[] = "-._~%!$&'()*+,;=:[]";
+
+	for (size_t i = 0; i < t.length; i++) {
+		char c = t.at[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		      (c && strchr(others, c))))
+			return false;
+	}
+	return true;
+}
+
+static bool digits(struct text t)
+{
+	for (size_t i = 0; i < t.length; i++)
+		if (t.at[i] < '0' || t.at[i] > '9')
+			return false;
+	return t.length > 0;
+}
+
+/* ---- the request line ----------------------------------------------------------------------- */
+
+static int on_url(llhttp_t *parser, const char *at, size_t length)
+{
+	struct request *q = parser->data;
+
+	if (!q->url_length)
+		q->url = (size_t)(at - q->first);
+	q->url_length += length;
+	return 0;
+}
+
+static int on_url_complete(llhttp_t *parser)
+{
+	struct request *q = parser->data;
+
+	return q->url == strlen(llhttp_method_name(parser->method)) + 1 ? 0 : refuse(q, 400);
+}
+
+static bool known_version(const llhttp_t *parser)
+{
+	return parser->http_major == 1 && parser->http_minor <= 1;
+}
+
+static int on_version_complete(llhttp_t *parser)
+{
+	return known_version(parser) ? 0 : refuse(parser->data, 505);
+}
+
+/* HTTP/0.9: the line has ended, and llhttp waits for headers that will not come. */
+static bool lacks_version(const struct request *q)
+{
+	size_t end = q->url + q->url_length;
+
+	return !q->head && q->url_length && end < q->used && q->first[end] != ' ';
+}
+
+/* Where the request line ends, or 0 if its end is not " HTTP/1.x" CR LF. */
+static size_t end_of_line(const struct request *q)
+{
+	const char *end = q->first + q->url + q->url_length;
+
+	/* strncmp looks at nothing beyond the first difference, where the bytes may end */
+	if (strncmp(end, " HTTP/1.", 8) != 0 || !crlf(end + 9))
+		return 0;
+	return (size_t)(end - q->first) + 11;
+}
+
+static int set_target(struct request *q)
+{
+	struct text url = {q->first + q->url, q->url_length};
+	const char *authority, *slash, *mark;
+
+	if (q->method == HTTP_CONNECT || same(url, "*")) {
+		q->path = url;
+		return q->method == HTTP_CONNECT || q->method == HTTP_OPTIONS ? 0 : refuse(q, 400);
+	}
+	if (memchr(url.at, '#', url.length))
+		return refuse(q, 400);
+	mark = memchr(url.at, '?', url.length);
+	q->query = (struct text){mark ? mark + 1 : "", 0};
+	if (mark) {
+		q->query.length = (size_t)(url.at + url.length - q->query.at);
+		url.length = (size_t)(mark - url.at);
+	}
+	q->path = url;
+	if (url.at[0] == '/')
+		return 0;
+
+	/* absolute-form: the authority counts, whatever Host says; all of them are this server */
+	authority = memmem(url.at, url.length, "://", 3);
+	if (!authority || !(same((struct text){url.at, (size_t)(authority - url.at)}, "http") ||
+			    same((struct text){url.at, (size_t)(authority - url.at)}, "https")))
+		return refuse(q, 400);
+	authority += 3;
+	url.length -= (size_t)(authority - url.at);
+	slash = memchr(authority, '/', url.length);
+	q->path = slash ? (struct text){slash, url.length - (size_t)(slash - authority)} :
+			  (struct text){"/", 1};
+	url = (struct text){authority, slash ? (size_t)(slash - authority) : url.length};
+	return url.length && host_like(url) ? 0 : refuse(q, 400);
+}
+
+/* ---- headers -------------------------------------------------------------------------------- */
+
+static int note_header(struct request *q, struct text name, struct text value)
+{
+	switch (name.length) {
+	case 4:
+		if (same(name, "host") && (++q->hosts > 1 || !host_like(value)))
+			return refuse(q, 400);
+		break;
+	case 6:
+		if (same(name, "expect")) {
+			if (!same(value, "100-continue"))
+				return refuse(q, 417);
+			q->expects_100 = true;
+		}
+		break;
+	case 14:
+		if (same(name, "content-length") && (++q->lengths > 1 || !digits(value)))
+			return refuse(q, 400);
+		break;
+	case 17:
+		/* one coding, and that one: anything else is a way to disagree about the length */
+		if (same(name, "transfer-encoding") && (++q->encodings > 1 || !same(value, "chunked")))
+			return refuse(q, 400);
+		break;
+	}
+	return 0;
+}
+
+/* Where the header that was reported last ends, after a look at it; 0: it is refused. */
+static size_t end_of_header(struct request *q)
+{
+	size_t at = q->name + q->name_length;
+	struct text value;
+
+	if (!q->name_length || q->first[at++] != ':')
+		return 0;
+	while (blank(q->first[at]))
+		at++;
+	if (q->value_length && q->value != at)
+		return 0;
+	value = (struct text){q->first + at, q->value_length};
+	at += q->value_length;
+	while (blank(q->first[at]))
+		at++;
+	if (!crlf(q->first + at))
+		return 0;
+	while (value.length && blank(value.at[value.length - 1]))
+		value.length--;
+	if (note_header(q, (struct text){q->first + q->name, q->name_length}, value))
+		return 0;
+	return at + 2;
+}
+
+/* Where what came before the header that begins, or before the empty line, ends. */
+static size_t end_of_previous(struct request *q)
+{
+	return q->headers ? end_of_header(q) : end_of_line(q);
+}
+
+static int carry(struct request *q, size_t length)
+{
+	q->baggage += length;
+	return q->baggage > q->limits->header ? refuse(q, 431) : 0;
+}
+
+static size_t place_of(const struct request *q, const char *at)
+{
+	return q->forgotten + (size_t)(at - q->first);
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t length)
+{
+	struct request *q = parser->data;
+	size_t place = place_of(q, at);
+
+	if (q->head) { /* a trailer */
+		q->value_length = 0;
+		return carry(q, length);
+	}
+	if (q->name_length && q->name + q->name_length == place) {
+		q->name_length += length;
+		return 0;
+	}
+	if (end_of_previous(q) != place)
+		return refuse(q, 400);
+	if (++q->headers > MAX_HEADERS)
+		return refuse(q, 431);
+	q->name = place;
+	q->name_length = length;
+	q->value_length = 0;
+	return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t length)
+{
+	struct request *q = parser->data;
+	size_t place = place_of(q, at);
+
+	if (!q->value_length)
+		q->value = place;
+	else if (q->value + q->value_length != place)
+		return refuse(q, 400); /* goes on after a fold */
+	q->value_length += length;
+	return q->head ? carry(q, length) : 0;
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+	struct request *q = parser->data;
+	size_t end = end_of_previous(q);
+
+	if (!end || !crlf(q->first + end))
+		return refuse(q, 400);
+	q->head = end + 2;
+	q->method = parser->method;
+	q->http_1_0 = parser->http_minor == 0;
+	q->keep_alive = llhttp_should_keep_alive(parser) && !(parser->flags & F_CONNECTION_CLOSE);
+	if (!q->hosts && !q->http_1_0)
+		return refuse(q, 400);
+	if (q->encodings && (q->lengths || q->http_1_0))
+		return refuse(q, 400);
+	if (q->lengths && parser->content_length > q->limits->body)
+		return refuse(q, 413);
+	q->expects_100 = q->expects_100 && !q->http_1_0;
+	return 0;
+}
+
+/* ---- the body ------------------------------------------------------------------------------- */
+
+static int on_chunk_header(llhttp_t *parser)
+{
+	struct request *q = parser->data;
+
+	return parser->content_length > q->limits->body - q->body.length ? refuse(q, 413) : 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t length)
+{
+	struct request *q = parser->data;
+
+	if (length > q->limits->body - q->body.length)
+		return refuse(q, 413);
+	return buffer_add(&q->body, at, length) ? 0 : refuse(q, 503);
+}
+
+static int on_extension(llhttp_t *parser, const char *at, size_t length)
+{
+	(void)at;
+	return carry(parser->data, length);
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+	/* Only now, because the bytes may have moved since the head. PAUSED: what follows is another request's. */
+	return set_target(parser->data) ? -1 : HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+	.on_url = on_url,
+	.on_url_complete = on_url_complete,
+	.on_version_complete = on_version_complete,
+	.on_header_field = on_field,
+	.on_header_value = on_value,
+	.on_headers_complete = on_headers_complete,
+	.on_chunk_header = on_chunk_header,
+	.on_chunk_extension_name = on_extension,
+	.on_chunk_extension_value = on_extension,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+void request_reset(struct request *q, const struct request_limits *limits)
+{
+	struct buffer body = q->body;
+
+	body.length = 0;
+	memset(q, 0, offsetof(struct request, parser));
+	q->body = body;
+	q->limits = limits;
+	llhttp_init(&q->parser, HTTP_REQUEST, &settings);
+	q->parser.data = q;
+}
+
+void request_forget(struct request *q)
+{
+	q->forgotten += q->used - q->head;
+	q->used = q->head;
+}
+
+/* A method that llhttp does not know: 501 if it is a word at all, and that shows with what follows it. */
+static enum progress judge_method(struct request *q, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length && token_char(q->first[at]))
+		at++;
+	if (at == length && length < q->limits->header) {
+		q->unknown_method = true;
+		q->used = length;
+		return REQUEST_MORE;
+	}
+	refuse(q, at == length ? 414 : at && q->first[at] == ' ' ? 501 : 400);
+	return REQUEST_BAD;
+}
+
+static enum progress fail(struct request *q, llhttp_errno_t error, size_t length)
+{
+	if (q->status)
+		return REQUEST_BAD;
+	if (error == HPE_INVALID_METHOD && !q->url_length)
+		return judge_method(q, length);
+	if (error == HPE_INVALID_VERSION) /* or rubbish after a good one */
+		refuse(q, known_version(&q->parser) ? 400 : 505);
+	else if (error == HPE_PAUSED_H2_UPGRADE)
+		refuse(q, 505);
+	else if (error == HPE_INVALID_CONSTANT && q->parser.method > HTTP_SOURCE)
+		refuse(q, 501); /* RTSP's */
+	else
+		refuse(q, 400);
+	return REQUEST_BAD;
+}
+
+static enum progress too_large(struct request *q)
+{
+	const char *line_end = memchr(q->first, '\n', q->used);
+
+	refuse(q, line_end ? 431 : 414);
+	return REQUEST_BAD;
+}
+
+enum progress request_feed(struct request *q, const char *first, size_t length)
+{
+	q->first = first;
+	if (q->unknown_method)
+		return judge_method(q, length < q->limits->header ? length : q->limits->header);
+	while (q->used < length) {
+		/* Not a byte beyond the limit is looked at, or the answer would depend on how they arrive. */
+		size_t end = q->head || length < q->limits->header ? length : q->limits->header;
+		llhttp_errno_t error = llhttp_execute(&q->parser, first + q->used, end - q->used);
+
+		if (error == HPE_PAUSED) {
+			q->used = (size_t)(llhttp_get_error_pos(&q->parser) - first);
+			return REQUEST_READY;
+		}
+		if (error != HPE_OK)
+			return fail(q, error, end);
+		q->used = end;
+		if (!q->head && end == q->limits->header)
+			return too_large(q);
+	}
+	if (lacks_version(q)) {
+		refuse(q, 400);
+		return REQUEST_BAD;
+	}
+	return REQUEST_MORE;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request: fed with bytes as they arrive, in pieces of any size, it says when it is whole. What comes out is the
+ * same however the bytes were split.
+ */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buffer.h"
+
+struct request_limits {
+	size_t header; /* bytes of request line and headers together */
+	size_t body;
+};
+
+struct text { /* not terminated: a piece of what came in */
+	const char *at;
+	size_t length;
+};
+
+enum progress { REQUEST_MORE, REQUEST_READY, REQUEST_BAD };
+
+struct request {
+	/* for the one who answers, once it is READY: the texts lie in the caller's memory */
+	struct text path, query;
+	struct buffer body;
+	enum llhttp_method method;
+	bool keep_alive;
+	bool http_1_0;
+
+	bool expects_100; /* known as soon as the head is whole */
+	size_t head;      /* bytes of request line and headers; 0: not yet whole */
+	size_t used;      /* bytes that belong to it so far */
+	int status;       /* BAD: what to answer */
+
+	/* what request.c remembers from one piece to the next; places are offsets from the first byte */
+	const struct request_limits *limits;
+	const char *first;
+	size_t url, url_length;
+	size_t name, name_length, value, value_length;
+	size_t forgotten; /* bytes between the head and what is at first + head now */
+	size_t baggage; /* chunk extensions and trailers, which nobody keeps */
+	unsigned headers, hosts, lengths, encodings;
+	bool unknown_method;
+	llhttp_t parser;
+};
+
+/* Ready for the first byte; what the last one's body took can be used again. */
+void request_reset(struct request *q, const struct request_limits *limits);
+
+/*
+ * There are length bytes at first, which is the request's first byte; q->used of them were there the last time. They
+ * may have moved meanwhile. While it answers MORE with a whole head, bytes beyond the head need not be kept: see
+ * request_forget().
+ */
+enum progress request_feed(struct request *q, const char *first, size_t length);
+
+/* What follows the head has been taken in: the next feed has new bytes from first + head on. */
+void request_forget(struct request *q);
+
+#endif
