@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo server on the loopback address: a task for each connection, written as if it had a thread.
+ * An echo server on the loopback address: a task for each connection, as if it had a thread.
  * ./echo [PORT [CONNECTIONS]] ends after that many connections, or never; port 0 is any free one.
  *
  *	cc echo.c $(pkg-config --cflags --libs filch) -o echo && ./echo 7777

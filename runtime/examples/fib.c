@@ -17,8 +17,8 @@ FILCH_TASK(long, fib, frame, long, n)
 
 	if (n < 2)
 		return n;
-	fib_fork(&frame, n - 1);     /* an idle worker may take this one, */
-	right = fib(frame, n - 2);   /* while this is a plain call; */
+	fib_fork(&frame, n - 1);         /* an idle worker may take this one, */
+	right = fib(frame, n - 2);       /* while this is a plain call; */
 	return fib_join(&frame) + right; /* if nobody took it, the join calls it */
 }
 

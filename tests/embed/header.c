@@ -6,6 +6,7 @@
 #include <filch.h>
 #include <stdio.h>
 
+/* clang-format off */
 #define SAME(type, function)                   \
 	{                                      \
 		type = function;               \
@@ -13,7 +14,7 @@
 			return 1;              \
 	}
 
-/* ---- the functions ---------------------------------------------------------------------------- */
+/* ---- the functions ------------------------------------------------------------------------- */
 
 static int check_runtime_types(void)
 {
@@ -46,7 +47,7 @@ static int check_waiting_types(void)
 	SAME(ssize_t (*pointer)(int fd, void *buf, size_t n, int flags, int64_t by), filch_recv)
 	SAME(ssize_t (*pointer)(int fd, const void *b, size_t n, int flags, int64_t by), filch_send)
 	SAME(int (*pointer)(int fd, struct sockaddr *a, socklen_t *len, int64_t by), filch_accept)
-	SAME(int (*pointer)(int fd, const struct sockaddr *a, socklen_t n, int64_t by), filch_connect)
+	SAME(int (*pointer)(int fd, const struct sockaddr *a, socklen_t n, int64_t t), filch_connect)
 	SAME(int (*pointer)(int fd), filch_close)
 	return 0;
 }
@@ -68,7 +69,8 @@ static int check_between_types(void)
 	return 0;
 }
 
-/* ---- the tasks: from no argument to six, with and without a result ----------------------------- */
+/* clang-format on */
+/* ---- the tasks: from no argument to six, with and without a result -------------------------- */
 
 struct wide {
 	double d[6]; /* 48 bytes: as much as fits */
@@ -179,7 +181,7 @@ FILCH_VOID_TASK_DEFINE(store, frame, long *, where, long, n)
 	*where = n;
 }
 
-/* ---- running them ------------------------------------------------------------------------------ */
+/* ---- running them --------------------------------------------------------------------------- */
 
 FILCH_TASK(bool, forks, frame)
 {

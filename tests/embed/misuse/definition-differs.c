@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A definition has the types of its declaration. */
-/* expect: conflicting types|redefinition|differ only */
+/* expect: conflicting types|redefinition|differ only|ambiguating */
 #include <filch.h>
 
 FILCH_TASK_DECLARE(long, half, long, n);

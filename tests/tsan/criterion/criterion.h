@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stand-in for Criterion, which does not run under ThreadSanitizer: with tests/tsan first on the include path
- * the same test files compile against this, unchanged.
+ * A stand-in for Criterion, which does not run under ThreadSanitizer: with tests/tsan first on the
+ * include path the same test files compile against this, unchanged.
  *
- * A test program is one file, so all of this is one header: Test, TestSuite and ParameterizedTest put their test
- * on a list before main() starts, and main() runs each in a child of its own, one after another. The child leads a
- * process group, so that a time-out, or the end of the test, also ends whatever the test started. The verdict is
- * the child's exit status together with a word of memory that it shares with the parent: an assertion may fail on
- * any thread, and in a child that the test forked.
+ * A test program is one file, so all of this is one header: Test, TestSuite and ParameterizedTest
+ * put their test on a list before main() starts, and main() runs each in a child of its own, one
+ * after another. The child leads a process group, so that a time-out, or the end of the test, also
+ * ends whatever the test started. The verdict is the child's exit status together with a word of
+ * memory that it shares with the parent: an assertion may fail on any thread, and in a child that
+ * the test forked.
  *
- * .timeout is in seconds and multiplied by FILCH_TEST_SLACK. An argument runs only the tests it matches, as a
- * shell pattern over suite/name. The last line is "N passed, N failed"; the exit status is 0 if nothing failed.
+ * .timeout is in seconds and multiplied by FILCH_TEST_SLACK. An argument runs only the tests that
+ * it matches, as a shell pattern over suite/name. The last line is "N passed, N failed"; the exit
+ * status is 0 if something passed and nothing failed.
  */
 #ifndef FILCH_TESTS_CRITERION_H
 #define FILCH_TESTS_CRITERION_H
@@ -59,12 +61,13 @@ struct cr_test_ {
 };
 
 #define CR_DEFAULT_TIMEOUT_ 60.0 /* seconds, for a test that gives none */
-#define CR_RACE_STATUS_	    66	 /* ThreadSanitizer's exit status after a report */
+#define CR_RACE_STATUS_     66   /* ThreadSanitizer's exit status after a report */
 
 static struct cr_test_ *cr_tests_, **cr_last_ = &cr_tests_;
-static struct cr_verdict_ {
+struct cr_verdict_ {
 	int failures, skipped;
-} *cr_verdict_; /* shared with the children */
+};
+static struct cr_verdict_ *cr_verdict_; /* shared with the children */
 
 static inline void cr_add_(struct cr_test_ *test)
 {
@@ -72,15 +75,16 @@ static inline void cr_add_(struct cr_test_ *test)
 	cr_last_ = &test->next;
 }
 
-/* ---- assertions: cr_assert ends the test, cr_expect goes on ------------------------------------------------- */
+/* ---- assertions: cr_assert ends the test, cr_expect goes on -------------------------------- */
 
-static inline void cr_say_(const char *kind, const char *file, int line, const char *what, const char *format,
-			   va_list args)
+static inline void cr_say_(const char *kind, const char *file, int line, const char *what,
+                           const char *format, va_list args)
 {
 	char message[512];
 
 	vsnprintf(message, sizeof(message), format, args);
-	fprintf(stderr, "%s:%d: %s: %s%s%s\n", file, line, kind, what, *what && *message ? ": " : "", message);
+	fprintf(stderr, "%s:%d: %s: %s%s%s\n", file, line, kind, what,
+	        *what && *message ? ": " : "", message);
 }
 
 static inline void cr_expect_(const char *file, int line, const char *what, const char *format, ...)
@@ -93,7 +97,8 @@ static inline void cr_expect_(const char *file, int line, const char *what, cons
 	__atomic_add_fetch(&cr_verdict_->failures, 1, __ATOMIC_SEQ_CST);
 }
 
-static inline _Noreturn void cr_assert_(const char *file, int line, const char *what, const char *format, ...)
+static inline _Noreturn void cr_assert_(const char *file, int line, const char *what,
+                                        const char *format, ...)
 {
 	va_list args;
 
@@ -104,7 +109,8 @@ static inline _Noreturn void cr_assert_(const char *file, int line, const char *
 	_exit(1); /* from whatever thread or task: no handler may run on its stack */
 }
 
-static inline _Noreturn void cr_skip_(const char *file, int line, const char *what, const char *format, ...)
+static inline _Noreturn void cr_skip_(const char *file, int line, const char *what,
+                                      const char *format, ...)
 {
 	va_list args;
 
@@ -125,108 +131,111 @@ static inline void cr_log_(const char *file, int line, const char *what, const c
 }
 
 /*
- * The message is optional. An empty format behind it stands in where there is none; behind a real one it is an
- * argument too many, which printf does not look at.
+ * The message is optional. An empty format behind it stands in where there is none; behind a real
+ * one it is an argument too many, which printf does not look at.
  */
-#define CR_CHECK_(how, what, condition, ...)                           \
-	do {                                                           \
-		if (!(condition))                                      \
-			how(__FILE__, __LINE__, what, __VA_ARGS__);    \
+#define CR_CHECK_(how, what, condition, ...) \
+	do { \
+		if (!(condition)) \
+			how(__FILE__, __LINE__, what, __VA_ARGS__); \
 	} while (0)
-#define CR_TRUE_(how, a, ...)	 CR_CHECK_(how, #a, (a), __VA_ARGS__)
-#define CR_NOT_(how, a, ...)	 CR_CHECK_(how, "not " #a, !(a), __VA_ARGS__)
-#define CR_NULL_(how, a, ...)	 CR_CHECK_(how, #a " is null", (a) == NULL, __VA_ARGS__)
-#define CR_SOME_(how, a, ...)	 CR_CHECK_(how, #a " is not null", (a) != NULL, __VA_ARGS__)
-#define CR_EQ_(how, a, b, ...)	 CR_CHECK_(how, #a " == " #b, (a) == (b), __VA_ARGS__)
-#define CR_NEQ_(how, a, b, ...)	 CR_CHECK_(how, #a " != " #b, (a) != (b), __VA_ARGS__)
-#define CR_LT_(how, a, b, ...)	 CR_CHECK_(how, #a " < " #b, (a) < (b), __VA_ARGS__)
-#define CR_LEQ_(how, a, b, ...)	 CR_CHECK_(how, #a " <= " #b, (a) <= (b), __VA_ARGS__)
-#define CR_GT_(how, a, b, ...)	 CR_CHECK_(how, #a " > " #b, (a) > (b), __VA_ARGS__)
-#define CR_GEQ_(how, a, b, ...)	 CR_CHECK_(how, #a " >= " #b, (a) >= (b), __VA_ARGS__)
-#define CR_STR_(how, a, b, ...)	 CR_CHECK_(how, #a " equals " #b, strcmp((a), (b)) == 0, __VA_ARGS__)
-#define CR_NSTR_(how, a, b, ...) CR_CHECK_(how, #a " differs from " #b, strcmp((a), (b)) != 0, __VA_ARGS__)
-#define CR_ARR_(how, a, b, n, ...) CR_CHECK_(how, #a " equals " #b, memcmp((a), (b), (n)) == 0, __VA_ARGS__)
+#define CR_TRUE_(how, a, ...)   CR_CHECK_(how, #a, (a), __VA_ARGS__)
+#define CR_NOT_(how, a, ...)    CR_CHECK_(how, "not " #a, !(a), __VA_ARGS__)
+#define CR_NULL_(how, a, ...)   CR_CHECK_(how, #a " is null", (a) == NULL, __VA_ARGS__)
+#define CR_SOME_(how, a, ...)   CR_CHECK_(how, #a " is not null", (a) != NULL, __VA_ARGS__)
+#define CR_EQ_(how, a, b, ...)  CR_CHECK_(how, #a " == " #b, (a) == (b), __VA_ARGS__)
+#define CR_NEQ_(how, a, b, ...) CR_CHECK_(how, #a " != " #b, (a) != (b), __VA_ARGS__)
+#define CR_LT_(how, a, b, ...)  CR_CHECK_(how, #a " < " #b, (a) < (b), __VA_ARGS__)
+#define CR_LEQ_(how, a, b, ...) CR_CHECK_(how, #a " <= " #b, (a) <= (b), __VA_ARGS__)
+#define CR_GT_(how, a, b, ...)  CR_CHECK_(how, #a " > " #b, (a) > (b), __VA_ARGS__)
+#define CR_GEQ_(how, a, b, ...) CR_CHECK_(how, #a " >= " #b, (a) >= (b), __VA_ARGS__)
+#define CR_STR_(how, a, b, ...) CR_CHECK_(how, #a " equals " #b, strcmp((a), (b)) == 0, __VA_ARGS__)
+#define CR_NSTR_(how, a, b, ...) \
+	CR_CHECK_(how, #a " differs from " #b, strcmp((a), (b)) != 0, __VA_ARGS__)
+#define CR_ARR_(how, a, b, n, ...) \
+	CR_CHECK_(how, #a " equals " #b, memcmp((a), (b), (n)) == 0, __VA_ARGS__)
 #define CR_NARR_(how, a, b, n, ...) \
 	CR_CHECK_(how, #a " differs from " #b, memcmp((a), (b), (n)) != 0, __VA_ARGS__)
 #define CR_FLOAT_(how, a, b, e, ...) \
 	CR_CHECK_(how, #a " is near " #b, (a) - (b) <= (e) && (b) - (a) <= (e), __VA_ARGS__)
 
-#define cr_assert(...)		 CR_TRUE_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_not(...)	 CR_NOT_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_null(...)	 CR_NULL_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_not_null(...)	 CR_SOME_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_eq(...)	 CR_EQ_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_neq(...)	 CR_NEQ_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_lt(...)	 CR_LT_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_leq(...)	 CR_LEQ_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_gt(...)	 CR_GT_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_geq(...)	 CR_GEQ_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_str_eq(...)	 CR_STR_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_str_neq(...)	 CR_NSTR_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_arr_eq(...)	 CR_ARR_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_arr_neq(...)	 CR_NARR_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_float_eq(...)	 CR_FLOAT_(cr_assert_, __VA_ARGS__, "", 0)
-#define cr_assert_fail(...)	 cr_assert_(__FILE__, __LINE__, "", "" __VA_ARGS__)
-#define cr_fatal(...)		 cr_assert_(__FILE__, __LINE__, "", "" __VA_ARGS__)
+#define cr_assert(...)          CR_TRUE_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_not(...)      CR_NOT_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_null(...)     CR_NULL_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_not_null(...) CR_SOME_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_eq(...)       CR_EQ_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_neq(...)      CR_NEQ_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_lt(...)       CR_LT_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_leq(...)      CR_LEQ_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_gt(...)       CR_GT_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_geq(...)      CR_GEQ_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_str_eq(...)   CR_STR_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_str_neq(...)  CR_NSTR_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_arr_eq(...)   CR_ARR_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_arr_neq(...)  CR_NARR_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_float_eq(...) CR_FLOAT_(cr_assert_, __VA_ARGS__, "", 0)
+#define cr_assert_fail(...)     cr_assert_(__FILE__, __LINE__, "", "" __VA_ARGS__)
+#define cr_fatal(...)           cr_assert_(__FILE__, __LINE__, "", "" __VA_ARGS__)
 
-#define cr_expect(...)		 CR_TRUE_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_not(...)	 CR_NOT_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_null(...)	 CR_NULL_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_not_null(...)	 CR_SOME_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_eq(...)	 CR_EQ_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_neq(...)	 CR_NEQ_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_lt(...)	 CR_LT_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_leq(...)	 CR_LEQ_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_gt(...)	 CR_GT_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_geq(...)	 CR_GEQ_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_str_eq(...)	 CR_STR_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_str_neq(...)	 CR_NSTR_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_arr_eq(...)	 CR_ARR_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_arr_neq(...)	 CR_NARR_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_float_eq(...)	 CR_FLOAT_(cr_expect_, __VA_ARGS__, "", 0)
-#define cr_expect_fail(...)	 cr_expect_(__FILE__, __LINE__, "", "" __VA_ARGS__)
-#define cr_fail(...)		 cr_expect_(__FILE__, __LINE__, "", "" __VA_ARGS__)
+#define cr_expect(...)          CR_TRUE_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_not(...)      CR_NOT_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_null(...)     CR_NULL_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_not_null(...) CR_SOME_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_eq(...)       CR_EQ_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_neq(...)      CR_NEQ_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_lt(...)       CR_LT_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_leq(...)      CR_LEQ_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_gt(...)       CR_GT_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_geq(...)      CR_GEQ_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_str_eq(...)   CR_STR_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_str_neq(...)  CR_NSTR_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_arr_eq(...)   CR_ARR_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_arr_neq(...)  CR_NARR_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_float_eq(...) CR_FLOAT_(cr_expect_, __VA_ARGS__, "", 0)
+#define cr_expect_fail(...)     cr_expect_(__FILE__, __LINE__, "", "" __VA_ARGS__)
+#define cr_fail(...)            cr_expect_(__FILE__, __LINE__, "", "" __VA_ARGS__)
 
-#define cr_skip(...)		 cr_skip_(__FILE__, __LINE__, "", "" __VA_ARGS__)
-#define cr_skip_test(...)	 cr_skip(__VA_ARGS__)
-#define cr_log_info(...)	 cr_log_(__FILE__, __LINE__, "", "" __VA_ARGS__)
-#define cr_log_warn(...)	 cr_log_info(__VA_ARGS__)
-#define cr_log_error(...)	 cr_log_info(__VA_ARGS__)
+#define cr_skip(...)      cr_skip_(__FILE__, __LINE__, "", "" __VA_ARGS__)
+#define cr_skip_test(...) cr_skip(__VA_ARGS__)
+#define cr_log_info(...)  cr_log_(__FILE__, __LINE__, "", "" __VA_ARGS__)
+#define cr_log_warn(...)  cr_log_info(__VA_ARGS__)
+#define cr_log_error(...) cr_log_info(__VA_ARGS__)
 
-/* ---- declaring tests ---------------------------------------------------------------------------------------- */
+/* ---- declaring tests ----------------------------------------------------------------------- */
 
-#define CR_ENTRY_(id, ...)                                             \
-	static struct cr_test_ id##_entry_ = { __VA_ARGS__ };          \
-	__attribute__((constructor)) static void id##_add_(void)       \
-	{                                                              \
-		cr_add_(&id##_entry_);                                 \
+#define CR_ENTRY_(id, ...) \
+	static struct cr_test_ id##_entry_ = { __VA_ARGS__ }; \
+	__attribute__((constructor)) static void id##_add_(void) \
+	{ \
+		cr_add_(&id##_entry_); \
 	}
 
 #define Test(...) CR_TEST_(__VA_ARGS__, .sentinel_ = 0)
-#define CR_TEST_(s, n, ...)                                            \
-	static void s##_##n##_body_(void);                             \
-	CR_ENTRY_(s##_##n, .suite = #s, .name = #n,                    \
-		  .body = s##_##n##_body_, .options = { __VA_ARGS__ }) \
+#define CR_TEST_(s, n, ...) \
+	static void s##_##n##_body_(void); \
+	CR_ENTRY_(s##_##n, .suite = #s, .name = #n, .body = s##_##n##_body_, \
+	          .options = { __VA_ARGS__ }) \
 	static void s##_##n##_body_(void)
 
 #define TestSuite(...) CR_SUITE_(__VA_ARGS__, .sentinel_ = 0)
-#define CR_SUITE_(s, ...)                                              \
-	CR_ENTRY_(suite_##s, .suite = #s, .options = { __VA_ARGS__ })  \
+#define CR_SUITE_(s, ...) \
+	CR_ENTRY_(suite_##s, .suite = #s, .options = { __VA_ARGS__ }) \
 	struct cr_test_ /* takes the semicolon */
 
-#define ParameterizedTestParameters(s, n) static struct criterion_test_params s##_##n##_params_(void)
-#define ParameterizedTest(...)		  CR_PARAM_(__VA_ARGS__, .sentinel_ = 0)
-#define CR_PARAM_(parameter, s, n, ...)                                \
-	static void s##_##n##_body_(parameter);                        \
-	CR_ENTRY_(s##_##n, .suite = #s, .name = #n,                    \
-		  .param_body = (void (*)(void *))s##_##n##_body_,     \
-		  .params = s##_##n##_params_,                         \
-		  .options = { __VA_ARGS__ })                          \
+#define ParameterizedTestParameters(s, n) \
+	static struct criterion_test_params s##_##n##_params_(void)
+#define ParameterizedTest(...) CR_PARAM_(__VA_ARGS__, .sentinel_ = 0)
+#define CR_PARAM_(parameter, s, n, ...) \
+	static void s##_##n##_body_(parameter); \
+	CR_ENTRY_(s##_##n, .suite = #s, .name = #n, \
+	          .param_body = (void (*)(void *))s##_##n##_body_, .params = s##_##n##_params_, \
+	          .options = { __VA_ARGS__ }) \
 	static void s##_##n##_body_(parameter)
 #define cr_make_param_array(...) CR_ARRAY_(__VA_ARGS__, NULL)
-#define CR_ARRAY_(type, array, n, ...) ((struct criterion_test_params){ sizeof(type), (array), (n), NULL })
+#define CR_ARRAY_(type, array, n, ...) \
+	((struct criterion_test_params){ sizeof(type), (array), (n), NULL })
 
-/* ---- running them ------------------------------------------------------------------------------------------- */
+/* ---- running them -------------------------------------------------------------------------- */
 
 /* The options of a test, with its suite's for what it does not say itself. */
 static inline struct cr_options_ cr_options_of_(const struct cr_test_ *test)
@@ -246,7 +255,8 @@ static inline struct cr_options_ cr_options_of_(const struct cr_test_ *test)
 	return o;
 }
 
-static inline _Noreturn void cr_child_(const struct cr_test_ *test, const struct cr_options_ *o, void *parameter)
+static inline _Noreturn void cr_child_(const struct cr_test_ *test, const struct cr_options_ *o,
+                                       void *parameter)
 {
 	setpgid(0, 0);
 	if (o->init)
@@ -269,7 +279,7 @@ static inline double cr_limit_(const struct cr_options_ *o)
 	return (o->timeout > 0 ? o->timeout : CR_DEFAULT_TIMEOUT_) * (factor > 0 ? factor : 1);
 }
 
-/* Waits for the child; false if its time is over. Whatever is left of its group is killed either way. */
+/* Waits for the child; false if its time is over. Kills what is left of its group. */
 static inline bool cr_wait_(pid_t child, double seconds, int *status)
 {
 	struct pollfd end = { (int)syscall(SYS_pidfd_open, child, 0), POLLIN, 0 };
@@ -348,7 +358,8 @@ int main(int argc, char **argv)
 	int counts[2] = { 0, 0 };
 	char name[256];
 
-	cr_verdict_ = mmap(NULL, sizeof(*cr_verdict_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	cr_verdict_ = mmap(NULL, sizeof(*cr_verdict_), PROT_READ | PROT_WRITE,
+	                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (cr_verdict_ == MAP_FAILED) {
 		perror("tests: mmap");
 		return 1;
