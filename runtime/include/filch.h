@@ -160,12 +160,11 @@ FILCH_API int filch_close(int fd);
 
 /* Owned by the caller, and no destroy: they hold nothing. May be freed as soon as the last call has returned. */
 typedef struct filch_mutex {
-	uint32_t word_;
-	uint32_t reserved_;
+	uint64_t word_;
 	void *owner_;
 	void *waiters_;
 } filch_mutex;
-#define FILCH_MUTEX_INIT { 0, 0, 0, 0 }
+#define FILCH_MUTEX_INIT { 0, 0, 0 }
 
 FILCH_API void filch_mutex_init(filch_mutex *m);
 FILCH_API int filch_mutex_lock(filch_mutex *m, int64_t deadline); /* -EDEADLK for the caller's own */
@@ -254,7 +253,7 @@ typedef struct filch_frame {
 
 /* A fork: what to call, and its arguments, later its result. A slot is one cache line. */
 struct filch_slot_ {
-	void (*run)(struct filch_slot_ *slot, filch_frame frame);
+	void (*run)(struct filch_slot_ *slot);
 	void *state; /* the library's, from publication on: running, done, or who waits for it */
 	char data[FILCH_SLOT_BYTES_] __attribute__((aligned(16)));
 } __attribute__((aligned(64)));
@@ -268,6 +267,7 @@ struct filch_stack_ {
 
 FILCH_API void filch_fork_slow_(struct filch_stack_ *stack, struct filch_slot_ *top) __attribute__((cold));
 FILCH_API bool filch_join_slow_(struct filch_stack_ *stack, struct filch_slot_ *slot) __attribute__((cold));
+FILCH_API filch_frame filch_enter_(struct filch_slot_ *slot);
 FILCH_API void filch_finish_(struct filch_slot_ *slot);
 FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 
@@ -370,7 +370,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 
 #define FILCH_COMMON_(result, name, n, ...) \
 	FILCH_FITS_(name); \
-	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_, filch_frame filch_frame_); \
+	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_); \
 	FILCH_INLINE_ void name##_put_(struct filch_slot_ *filch_slot_ FILCH_LIST_(FILCH_PARAMS_, n, __VA_ARGS__)) \
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
@@ -394,9 +394,10 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	}; \
 	FILCH_PROTOTYPES_(linkage, result, name, n, __VA_ARGS__); \
 	FILCH_COMMON_(result, name, n, __VA_ARGS__) \
-	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_, filch_frame filch_frame_) \
+	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_) \
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		filch_frame filch_frame_ = filch_enter_(filch_slot_); \
 		filch_io_->out = name(filch_frame_ FILCH_LIST_(FILCH_LOADS_, n, __VA_ARGS__)); \
 		filch_finish_(filch_slot_); \
 	} \
@@ -426,9 +427,10 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	}; \
 	FILCH_PROTOTYPES_(linkage, void, name, n, __VA_ARGS__); \
 	FILCH_COMMON_(void, name, n, __VA_ARGS__) \
-	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_, filch_frame filch_frame_) \
+	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_) \
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		filch_frame filch_frame_ = filch_enter_(filch_slot_); \
 		(void)filch_io_; \
 		name(filch_frame_ FILCH_LIST_(FILCH_LOADS_, n, __VA_ARGS__)); \
 		filch_finish_(filch_slot_); \

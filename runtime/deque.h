@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The work-stealing deque. One owner pushes and pops at the bottom; anybody may steal at the top.
+ *
+ *			push, pop, pop_if	steal, size
+ *	owner		yes			yes
+ *	anybody		no			yes, inside a read-side section in which retire() does not free
+ */
+#ifndef DEQUE_H
+#define DEQUE_H
+
+#include <stddef.h>
+
+#include "atomic.h"
+
+struct deque_array {
+	int64_t mask;        /* capacity - 1; the capacity is a power of two */
+	void *for_retire[2]; /* room that retire() may use */
+	void *entry[];
+};
+
+struct deque {
+	int64_t top __attribute__((aligned(CACHE_LINE)));    /* the oldest entry; thieves move it up */
+	int64_t bottom __attribute__((aligned(CACHE_LINE))); /* one above the youngest; the owner moves it */
+	struct deque_array *array;
+	int64_t seen_top; /* the owner's last look at top: it only grows, so this errs on the full side */
+	void (*retire)(struct deque_array *old); /* frees an array when no thief can be reading it */
+};
+
+/* Start with this capacity (a power of two, 2 or more) and at this index, which tests put near the edges. -ENOMEM. */
+int deque_init(struct deque *d, int64_t capacity, int64_t index, void (*retire)(struct deque_array *));
+void deque_destroy(struct deque *d);
+
+/* Push n items, the first of them on top, so that thieves see all or none. -ENOMEM: nothing was pushed. */
+int deque_push(struct deque *d, void *const *items, int64_t n);
+
+void *deque_pop(struct deque *d);                /* the youngest, or NULL */
+bool deque_pop_if(struct deque *d, void *item);  /* pop the youngest if it is this one */
+void *deque_steal(struct deque *d);              /* the oldest, or NULL */
+
+/* How many entries there are: exact for an owner without thieves, a hint for others. */
+static inline int64_t deque_size(const struct deque *d)
+{
+	int64_t size = load_seq(&d->bottom) - load_seq(&d->top);
+
+	return size > 0 ? size : 0;
+}
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fork and join, but for the two inline functions in filch.h that do the common case.
+ *
+ * A stack's forks in flight lie in an array of slots. Those below split are published: they lie in the deque of the worker
+ * that published them, oldest at the top, and a join must find out what became of them. Those from split on are private, and
+ * a join just calls the function. A frame is {stack, top slot}, passed by value, so a fork and its join touch nothing that
+ * is shared; split is the owner's.
+ *
+ * When to publish: an idle worker counts itself hungry (parking_search), reads which stack every other worker runs on, and
+ * overwrites the two words of it that forks and joins compare with, so that the next one takes the slow path (poison). The
+ * slow path publishes while anybody is hungry, the oldest private slots first, since the oldest fork is the biggest piece;
+ * when nobody is, it restores the words (settle).
+ *
+ * No hungry worker is overlooked. Four steps, all seq_cst:
+ *
+ *	hungry worker				owner, in the slow path
+ *	H1 hunger: one more			O1 current = this stack
+ *	H2 read current				O2 limit, bound = what they stand for
+ *	H3 limit, bound = poison		O3 read hunger; if any, poison them again
+ *
+ * If O3 does not see the hunger, O3 came before H1; so H2 reads this stack (O1), and H3 comes after O2 and stays. If H2 read
+ * another stack, then O1 came after it, and O3 sees the hunger. While anybody is hungry O2 is not done at all. A stack is
+ * switched to with both words poisoned, so its first fork and first join pass through here on every worker it comes to. A
+ * poison that arrives late, on a stack that runs elsewhere or nowhere, costs one slow path.
+ *
+ * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after its join, and a join
+ * ends only when the slot has been popped by the owner, or has been finished.
+ *
+ * Joining a published slot: finished, take the result. Still the youngest in this worker's deque, pop it and call. Otherwise
+ * leave the stack, and exchange it into the slot's state; whoever finishes the slot exchanges DONE, and the second of the
+ * two finds the first. The finisher's exchange is its last access to the slot. The waiter's stack runs no stranger's task
+ * meanwhile: the worker goes on with another stack.
+ */
+#include "fork.h"
+
+#include <errno.h>
+
+#include "steal.h"
+
+#define MOST 64 /* forks to publish at once */
+
+/* A slot's state, from publication on; anything else is the stack that waits for it. */
+static void *done, *root; /* aligned, so that serial.c's mark is free */
+#define RUNNING NULL
+#define DONE ((void *)&done)
+#define ROOT ((void *)&root) /* X_run: nobody waits for it here */
+
+/* ---- publication ---- */
+
+static int publish(struct worker *w, struct stack *s, int64_t n)
+{
+	void *items[MOST];
+
+	poison(s); /* bound is below the new split from here on */
+	while (n > 0) {
+		int64_t some = n < MOST ? n : MOST;
+
+		for (int64_t i = 0; i < some; i++) {
+			s->split[i].state = RUNNING;
+			items[i] = s->split + i;
+		}
+		if (deque_push(&w->forks, items, some))
+			return -ENOMEM;
+		s->split += some;
+		n -= some;
+		store_relaxed(&w->stats.published, w->stats.published + (uint64_t)some); /* relaxed: a statistic */
+	}
+	return 0;
+}
+
+int publish_forks(struct worker *w, struct stack *s)
+{
+	int64_t n = s->slots ? s->words.top - s->split : 0;
+	int error;
+
+	if (n <= 0)
+		return 0;
+	error = publish(w, s, n);
+	wake_one(s->rt);
+	return error;
+}
+
+/* Let the words stand for what they mean, unless somebody is hungry: then false, and they are poisoned. */
+static bool settle(struct worker *w, struct stack *s)
+{
+	if (parking_hungry(&s->rt->parking))
+		return false;
+	store_seq(&w->current, s);
+	store_seq(&s->words.limit, slots_end(s->slots));
+	store_seq(&s->words.bound, s->split);
+	if (!parking_hungry(&s->rt->parking))
+		return true;
+	poison(s);
+	return false;
+}
+
+/* Publish for whoever is hungry, more each time while they keep coming. Slots from top on are not in flight. */
+static void share(struct stack *s, struct filch_slot_ *top)
+{
+	struct worker *w = worker_here();
+	int64_t n = top - s->split;
+
+	if (settle(w, s)) {
+		w->batch = 1;
+		return;
+	}
+	if (n <= 0 || deque_size(&w->forks) > 0)
+		return; /* what is there has been announced, and will be taken */
+	publish(w, s, n < w->batch ? n : w->batch);
+	if (w->batch < MOST)
+		w->batch *= 2;
+	wake_one(s->rt);
+}
+
+/* ---- the slow paths of fork and join ---- */
+
+void filch_fork_slow_(struct filch_stack_ *words, struct filch_slot_ *top)
+{
+	if (serial_words(words))
+		__builtin_trap(); /* the end of the slots of last resort: as the guard behind the others */
+	share(stack_of(words), top);
+}
+
+struct waiting_join {
+	struct filch_slot_ *slot;
+	struct stack *stack;
+};
+
+static void hand_to_finisher(struct worker *w, void *arg)
+{
+	struct waiting_join j = *(struct waiting_join *)arg;
+
+	/*
+	 * Acq_rel: the saved stack before the finisher resumes it, or the finisher's result before this stack reads it. Pairs
+	 * with the exchange in filch_finish_().
+	 */
+	if (exchange_acq_rel(&j.slot->state, (void *)j.stack) == DONE)
+		make_ready(w->rt, &j.stack->item);
+}
+
+bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
+{
+	struct stack *s = stack_of(words);
+	struct worker *w;
+
+	if (slot >= s->split) {
+		share(s, slot);
+		return false;
+	}
+	s->split = slot;
+	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */
+	if (load_acquire(&slot->state) == DONE)
+		return true;
+	w = worker_here();
+	if (deque_pop_if(&w->forks, slot))
+		return false;
+	leave_stack(w, hand_to_finisher, &(struct waiting_join){ slot, s });
+	return true;
+}
+
+/* ---- where a forking task begins and ends: thieves, and X_run ---- */
+
+static void lend_slots(struct worker *w, struct stack *s)
+{
+	s->slots = worker_take_slots(w);
+	s->slots->owner = s;
+	s->words.top = s->split = s->slots->slot;
+}
+
+filch_frame filch_enter_(struct filch_slot_ *slot)
+{
+	struct filch_stack_ *serial = serial_of(slot);
+	struct worker *w;
+	struct stack *s;
+
+	if (serial)
+		return (filch_frame){ serial, serial->top };
+	w = worker_here();
+	s = w->current;
+	if (!s->slots)
+		lend_slots(w, s);
+	s->frames++;
+	if (slot->state != ROOT)
+		s->origin = slot;
+	return (filch_frame){ &s->words, s->words.top };
+}
+
+void filch_finish_(struct filch_slot_ *slot)
+{
+	struct stack *waiter;
+	void *state;
+
+	if (serial_of(slot))
+		return;
+	stack_here()->frames--;
+	/* Acq_rel: the result before the join reads it; the waiter's saved stack before it is resumed. Pairs with
+	 * filch_join_slow_() and hand_to_finisher(). */
+	state = exchange_acq_rel(&slot->state, DONE);
+	if (state == RUNNING || state == ROOT)
+		return;
+	waiter = state;
+	make_ready(waiter->rt, &waiter->item);
+}
+
+static void run_nested(void *slot)
+{
+	struct filch_slot_ *s = slot;
+
+	s->run(s);
+}
+
+static bool can_nest(void)
+{
+	struct worker *w = worker_here();
+
+	return w->current->slots || w->slots;
+}
+
+void filch_run_(filch *rt, struct filch_slot_ *slot)
+{
+	slot->state = ROOT;
+	if (!rt || (rt == filch_here() && !can_nest()) || filch_run(rt, run_nested, slot))
+		run_serial(slot);
+}

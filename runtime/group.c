@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Groups. The word counts the tasks that have not finished (VALUE_ONE each) beside the lock and the mark of waiters, so that
+ * the last task's step from one to none is its last access when nobody waits, and takes the lock in the same step when
+ * somebody does: whoever then sees the count at none while the word is unlocked may free the group.
+ */
+#include <errno.h>
+
+#include "task.h"
+
+void filch_group_init(filch_group *g, filch *rt)
+{
+	struct stack *s = stack_here();
+
+	*g = (filch_group){ .rt_ = rt, .parent_ = s ? group_of(s) : NULL };
+}
+
+/* Acquire: what was said before the cancel is seen by who sees it. Pairs with filch_group_cancel(). */
+static bool cancelled(const filch_group *g)
+{
+	for (; g; g = g->parent_) {
+		if (load_acquire(&g->error_))
+			return true;
+	}
+	return false;
+}
+
+bool filch_cancelled(void)
+{
+	struct stack *s = stack_here();
+
+	return s && cancelled(group_of(s));
+}
+
+void filch_group_cancel(filch_group *g, int error)
+{
+	int none = 0;
+
+	/* Acq_rel: what the canceller did before, for who sees the error. Pairs with cancelled() and filch_group_wait(). */
+	cas_acq_rel(&g->error_, &none, error ? error : -ECANCELED);
+}
+
+/* Add to the count, but for a step to none while somebody waits: then the word is locked instead, and true. */
+static bool count(filch_group *g, uint64_t change)
+{
+	uint64_t word = load_relaxed(&g->word_); /* relaxed: the CAS checks it */
+
+	for (;;) {
+		uint64_t next = word + change;
+		bool wakes = next < VALUE_ONE && (next & WAITERS);
+
+		if (word & LOCKED) {
+			spin_pause();
+			word = load_relaxed(&g->word_); /* relaxed: the CAS checks it */
+			continue;
+		}
+		/* Acq_rel: the task's work before its group's wait returns. Pairs with itself and filch_group_wait(). */
+		if (cas_acq_rel(&g->word_, &word, wakes ? next | LOCKED : next))
+			return wakes;
+	}
+}
+
+void group_done(struct filch_group *g)
+{
+	struct waiter *chain;
+
+	if (!count(g, -VALUE_ONE))
+		return;
+	chain = wait_take_all(&g->waiters_, 0, NULL);
+	unlock(&g->word_, 0);
+	waiters_wake(chain);
+}
+
+int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
+{
+	int error;
+
+	if (!g || !g->rt_ || !fn)
+		return -EINVAL;
+	if (cancelled(g))
+		return -ECANCELED;
+	count(g, VALUE_ONE);
+	error = task_submit(g->rt_, fn, arg, g);
+	if (error)
+		group_done(g);
+	return error;
+}
+
+static bool own_group(const filch_group *g)
+{
+	struct stack *s = stack_here();
+
+	for (const filch_group *mine = s ? group_of(s) : NULL; mine; mine = mine->parent_) {
+		if (mine == g)
+			return true;
+	}
+	return false;
+}
+
+int filch_group_wait_until(filch_group *g, int64_t deadline)
+{
+	struct waiter thread, *w;
+	uint64_t word;
+	int result = 0;
+
+	if (!g || !g->rt_)
+		return -EINVAL;
+	if (own_group(g))
+		return -EDEADLK;
+	w = wait_begin(&thread, deadline);
+	word = lock(&g->word_);
+	if (word >= VALUE_ONE)
+		result = wait_in(&g->word_, word, &g->waiters_, w, deadline);
+	else
+		unlock(&g->word_, word);
+	/* Acquire: pairs with filch_group_cancel(). */
+	return result ? result : load_acquire(&g->error_);
+}
+
+int filch_group_wait(filch_group *g)
+{
+	return filch_group_wait_until(g, FILCH_NEVER);
+}

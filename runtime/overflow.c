@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "overflow.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+#define GUARD ((ptrdiff_t)64 << 10) /* how far below a stack a fault counts as its overflow */
+
+static struct sigaction before;
+
+static bool in_guard(const char *low, const char *at)
+{
+	return at < low && low - at <= GUARD;
+}
+
+static void say(const char *what, size_t size)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line),
+			 "filch: stack overflow: a task %s (stack_size is %zu bytes); raise filch_options.stack_size\n", what,
+			 size);
+
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
+}
+
+static void report(const char *at)
+{
+	struct worker *w = worker_here();
+	struct stack *s = w ? w->current : NULL;
+
+	if (!s || s == &w->thread)
+		return;
+	if (in_guard(s->low, at))
+		say("used all of its stack", w->rt->stack_size);
+	else if (s->slots && at >= (char *)slots_end(s->slots) && in_guard((char *)slots_end(s->slots) + GUARD, at))
+		say("has a million forks in flight", w->rt->stack_size);
+}
+
+static void handle(int signal, siginfo_t *info, void *context)
+{
+	report(info->si_addr);
+	if (before.sa_flags & SA_SIGINFO) {
+		before.sa_sigaction(signal, info, context);
+	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+		before.sa_handler(signal);
+	} else {
+		sigaction(signal, &before, NULL); /* the instruction faults again, and the process ends as it would have */
+	}
+}
+
+static void install(void)
+{
+	struct sigaction action = { .sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGSEGV, &action, &before);
+}
+
+void overflow_install(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, install);
+}
+
+int overflow_begin_thread(void)
+{
+	size_t size = (size_t)64 << 10;
+	stack_t alternate = { .ss_sp = malloc(size), .ss_size = size };
+
+	if (!alternate.ss_sp)
+		return -ENOMEM;
+	sigaltstack(&alternate, NULL);
+	return 0;
+}
+
+void overflow_end_thread(void)
+{
+	stack_t off = { .ss_flags = SS_DISABLE }, was;
+
+	if (!sigaltstack(&off, &was) && !(was.ss_flags & SS_DISABLE))
+		free(was.ss_sp);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The poller over epoll: any number of threads may wait in one, and an edge-triggered event goes to one of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "descriptor.h"
+#include "futex.h"
+#include "include/filch.h"
+#include "poller.h"
+
+#define EVENTS 128 /* at once: 1.5 KiB of the caller's stack */
+
+struct poller {
+	int epoll, kick;
+	unsigned watched;
+};
+
+struct poller *poller_new(void)
+{
+	struct poller *p = calloc(1, sizeof(*p));
+	struct epoll_event wake = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
+
+	if (!p)
+		return NULL;
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	p->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->epoll < 0 || p->kick < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->kick, &wake)) {
+		poller_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void poller_free(struct poller *p)
+{
+	if (p->kick >= 0)
+		close(p->kick);
+	if (p->epoll >= 0)
+		close(p->epoll);
+	free(p);
+}
+
+/* noinline: the address of errno must not be kept across a wait of the caller. */
+__attribute__((noinline)) int poller_watch(struct poller *p, int fd, struct descriptor *d)
+{
+	struct epoll_event all = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, .data.ptr = d };
+	int saved = errno, error = 0;
+
+	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &all))
+		error = -errno;
+	else
+		add_relaxed(&p->watched, 1); /* relaxed: read by the worker itself, and as a hint by others */
+	errno = saved;
+	return error;
+}
+
+__attribute__((noinline)) void poller_forget(struct poller *p, int fd)
+{
+	int saved = errno;
+
+	epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, NULL);
+	add_relaxed(&p->watched, -1u); /* relaxed: as in poller_watch() */
+	errno = saved;
+}
+
+bool poller_busy(const struct poller *p)
+{
+	return load_relaxed(&p->watched) > 0; /* relaxed: as in poller_watch() */
+}
+
+static int milliseconds(const struct timespec *t)
+{
+	if (!t)
+		return -1;
+	return t->tv_sec > 1000000 ? 1000000000 : (int)(t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000);
+}
+
+/* epoll_pwait2 came with Linux 5.11; before, a deadline is rounded up to a millisecond. */
+static int wait_events(struct poller *p, struct epoll_event *events, const struct timespec *timeout)
+{
+	int n = epoll_pwait2(p->epoll, events, EVENTS, timeout, NULL);
+
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(p->epoll, events, EVENTS, milliseconds(timeout));
+	return n;
+}
+
+__attribute__((noinline)) int poller_poll(struct poller *p, int64_t deadline)
+{
+	struct epoll_event events[EVENTS];
+	int64_t left = deadline ? deadline - filch_now() : 0;
+	struct timespec timeout = timespec_of(left > 0 ? left : 0);
+	int saved = errno, n = wait_events(p, events, deadline == FILCH_NEVER ? NULL : &timeout);
+
+	errno = saved;
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr)
+			descriptor_ready(events[i].data.ptr, events[i].events);
+	}
+	return n < 0 ? 0 : n;
+}
+
+__attribute__((noinline)) void poller_kick(struct poller *p)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	if (write(p->kick, &one, sizeof(one)) < 0)
+		errno = saved; /* full: it is awake */
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The serial elision: a frame whose slots are all private for good, so that every fork runs at its join. It is what X_run does
+ * without a runtime or when it is refused.
+ */
+#include "fork.h"
+
+#define FEW 512 /* slots of last resort, when there is no memory for more */
+
+/* A slot that runs serially has the words in its state, with this mark. */
+#define MARK ((uintptr_t)1)
+
+struct filch_stack_ *serial_of(struct filch_slot_ *slot)
+{
+	uintptr_t state = (uintptr_t)slot->state;
+
+	return state & MARK ? (struct filch_stack_ *)(state & ~MARK) : NULL;
+}
+
+/* The words of a runtime's stack never have this bound: it is poisoned, or points into the stack's slots. */
+bool serial_words(struct filch_stack_ *words)
+{
+	return !words->bound;
+}
+
+static void run_in(struct filch_slot_ *slot, struct filch_slot_ *first, struct filch_slot_ *limit)
+{
+	struct filch_stack_ words = { .limit = limit, .bound = NULL, .top = first };
+
+	slot->state = (void *)((uintptr_t)&words | MARK);
+	slot->run(slot);
+}
+
+static __attribute__((noinline)) void run_with_few(struct filch_slot_ *slot)
+{
+	struct filch_slot_ few[FEW];
+
+	run_in(slot, few, few + FEW - 1);
+}
+
+void run_serial(struct filch_slot_ *slot)
+{
+	struct slots *slots = slots_new();
+
+	if (!slots) {
+		run_with_few(slot);
+		return;
+	}
+	run_in(slot, slots->slot, slots_end(slots));
+	slots_free(slots);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "slots.h"
+
+#include <sys/mman.h>
+
+#include "populate.h"
+
+#define GUARD ((size_t)64 << 10)
+
+/* Twice the size is mapped, and what lies outside an aligned piece and its guard is given back. */
+struct slots *slots_new(void)
+{
+	size_t whole = 2 * SLOTS_BYTES + GUARD;
+	char *map = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *base;
+
+	if (map == MAP_FAILED)
+		return NULL;
+	base = (char *)(((uintptr_t)map + SLOTS_BYTES - 1) & ~(uintptr_t)(SLOTS_BYTES - 1));
+	if (base > map)
+		munmap(map, (size_t)(base - map));
+	munmap(base + SLOTS_BYTES + GUARD, (size_t)(map + whole - (base + SLOTS_BYTES + GUARD)));
+	if (mprotect(base, SLOTS_BYTES, PROT_READ | PROT_WRITE)) {
+		munmap(base, SLOTS_BYTES + GUARD);
+		return NULL;
+	}
+	madvise(base, SLOTS_BYTES, MADV_NOHUGEPAGE);
+	populate(base, 4096);
+	return (struct slots *)(void *)base;
+}
+
+void slots_free(struct slots *s)
+{
+	munmap(s, SLOTS_BYTES + GUARD);
+}

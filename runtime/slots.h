@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots for forks in flight: address space for a million of them, committed as it is touched, with a guard behind.
+ */
+#ifndef SLOTS_H
+#define SLOTS_H
+
+#include "item.h"
+
+#define SLOTS_BYTES ((size_t)64 << 20)
+
+struct slots {                /* at the start of its memory, which is aligned to its size */
+	struct slots *next;   /* in a list of spare ones */
+	struct stack *owner;  /* whose forks are in it */
+	struct filch_slot_ slot[];
+};
+
+struct slots *slots_new(void); /* NULL without memory */
+void slots_free(struct slots *s);
+
+/* Behind the last slot: writing there ends in the guard. */
+static inline struct filch_slot_ *slots_end(struct slots *s)
+{
+	return (struct filch_slot_ *)(void *)((char *)s + SLOTS_BYTES);
+}
+
+static inline struct slots *slots_of(struct filch_slot_ *slot)
+{
+	return (struct slots *)((uintptr_t)slot & ~(uintptr_t)(SLOTS_BYTES - 1));
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters: each has one writer, and is read here without order, so a total is as exact as the moment is. */
+#include <errno.h>
+#include <string.h>
+
+#include "worker.h"
+
+static void add(struct filch_stats *out, const struct filch_stats *s)
+{
+	/* Relaxed: statistics; pair with count_up(). */
+	out->tasks += load_relaxed(&s->tasks);
+	out->published += load_relaxed(&s->published);
+	out->steals += load_relaxed(&s->steals);
+	out->steal_misses += load_relaxed(&s->steal_misses);
+	/* Relaxed: as above. */
+	out->parks += load_relaxed(&s->parks);
+	out->wakes += load_relaxed(&s->wakes);
+	out->waits += load_relaxed(&s->waits);
+}
+
+/* What is done is read before what was admitted, so that the difference errs upwards. */
+static uint64_t pending(filch *rt)
+{
+	uint64_t done = load_seq(&rt->refused), admitted;
+
+	for (unsigned i = 0; i < rt->count; i++)
+		done += load_seq(&rt->worker[i]->done);
+	admitted = load_seq(&rt->foreign_admitted);
+	for (unsigned i = 0; i < rt->count; i++)
+		admitted += load_seq(&rt->worker[i]->admitted);
+	return admitted - done;
+}
+
+/*
+ * Nothing is pending: there was a moment, between the two readings above, in which as many tasks were done as admitted, since
+ * both only grow. When rt is stopping that is for good: only tasks admit then.
+ */
+bool runtime_quiet(struct filch *rt)
+{
+	return pending(rt) == 0;
+}
+
+int filch_stats(filch *rt, int worker, struct filch_stats *out)
+{
+	if (!rt || !out || worker < -1 || worker >= (int)rt->count)
+		return -EINVAL;
+	memset(out, 0, sizeof(*out));
+	for (int i = 0; i < (int)rt->count; i++) {
+		if (worker == -1 || worker == i)
+			add(out, &rt->worker[i]->stats);
+	}
+	if (worker == -1) {
+		out->pending = pending(rt);
+		out->stacks = load_relaxed(&rt->stacks.count); /* relaxed: a statistic */
+	}
+	return 0;
+}
+
+unsigned filch_workers(const filch *rt)
+{
+	return rt ? rt->count : 0;
+}
+
+int filch_worker(void)
+{
+	struct worker *w = worker_here();
+
+	return w ? (int)w->index : -1;
+}
+
+int filch_version(void)
+{
+	return FILCH_VERSION;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "steal.h"
+
+#include <urcu/urcu-memb.h>
+
+#define MANY 32 /* items to take from a ready queue at once, at most */
+
+/* G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003. */
+static unsigned next_random(struct worker *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 17;
+	w->random ^= w->random << 5;
+	return w->random;
+}
+
+/* Take half of what is ready there, up to MANY: a visit costs more than an item. */
+static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim)
+{
+	int64_t want = deque_size(&victim->ready) / 2;
+	struct filch_slot_ *first = deque_steal(&victim->ready);
+	void *more[MANY];
+	int64_t n = 0;
+
+	while (first && n < want && n < MANY - 1 && (more[n] = deque_steal(&victim->ready)))
+		n++;
+	if (n && deque_push(&w->ready, more, n)) {
+		while (n)
+			inbox_put(&w->inbox, more[--n]);
+	}
+	return first;
+}
+
+static struct filch_slot_ *steal_inbox(struct worker *w, struct worker *victim)
+{
+	struct filch_slot_ *first, *rest;
+
+	if (inbox_empty(&victim->inbox))
+		return NULL;
+	first = inbox_take(&victim->inbox);
+	if (!first)
+		return NULL;
+	for (rest = item_next(first); rest;) {
+		struct filch_slot_ *next = item_next(rest);
+		void *item = rest;
+
+		if (deque_push(&w->ready, &item, 1))
+			inbox_put(&w->inbox, rest);
+		rest = next;
+	}
+	return first;
+}
+
+static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
+{
+	struct filch_slot_ *item = deque_steal(&victim->forks);
+
+	if (!item)
+		item = steal_ready(w, victim);
+	if (!item)
+		item = steal_inbox(w, victim);
+	/* Relaxed inside: statistics. */
+	if (item && victim != w)
+		count_up(&w->stats.steals);
+	else if (!item)
+		count_up(&w->stats.steal_misses);
+	return item;
+}
+
+struct filch_slot_ *steal(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	unsigned start = next_random(w) % rt->count;
+	struct filch_slot_ *item = NULL;
+
+	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
+	for (unsigned i = 0; i < rt->count && !item; i++)
+		item = steal_from(w, rt->worker[(start + i) % rt->count]);
+	urcu_memb_read_unlock();
+	return item;
+}
+
+void poison_others(struct worker *w)
+{
+	for (unsigned i = 0; i < w->rt->count; i++) {
+		struct stack *s = load_seq(&w->rt->worker[i]->current);
+
+		if (i == w->index || !s)
+			continue;
+		if (load_seq(&s->words.limit))
+			store_seq(&s->words.limit, (struct filch_slot_ *)0);
+		if (load_seq(&s->words.bound) != (struct filch_slot_ *)UINTPTR_MAX)
+			store_seq(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
+	}
+}
+
+bool anything(struct filch *rt)
+{
+	for (unsigned i = 0; i < rt->count; i++) {
+		struct worker *w = rt->worker[i];
+
+		if (deque_size(&w->forks) || deque_size(&w->ready) || !inbox_empty(&w->inbox))
+			return true;
+	}
+	return false;
+}
+
+static bool wake(struct filch *rt, struct worker *w)
+{
+	switch (park_claim(&rt->parking, &w->park)) {
+	case PARKED:
+		park_wake(&w->park);
+		return true;
+	case POLLING:
+		poller_kick(w->poller);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void wake_one(struct filch *rt)
+{
+	struct worker *w = worker_here();
+	unsigned start = w && w->rt == rt ? w->index + 1 : 0;
+
+	if (!parking_wants_wake(&rt->parking))
+		return;
+	for (unsigned i = 0; i < rt->count; i++) {
+		if (!wake(rt, rt->worker[(start + i) % rt->count]))
+			continue;
+		if (w)
+			count_up(&w->stats.wakes); /* relaxed inside: a statistic */
+		return;
+	}
+}
+
+void wake_all(struct filch *rt)
+{
+	for (unsigned i = 0; i < rt->count; i++)
+		wake(rt, rt->worker[i]);
+}
+
+void make_ready(struct filch *rt, struct filch_slot_ *item)
+{
+	static unsigned threads;
+	static _Thread_local unsigned number __attribute__((tls_model("initial-exec")));
+	struct worker *w = worker_here();
+	void *it = item;
+
+	if (!w || w->rt != rt) {
+		if (!number)
+			number = 1 + add_relaxed(&threads, 1); /* relaxed: only to tell threads apart */
+		w = rt->worker[number % rt->count];
+		inbox_put(&w->inbox, item);
+	} else if (deque_push(&w->ready, &it, 1)) {
+		inbox_put(&w->inbox, item);
+	}
+	wake_one(rt);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whom to steal from, and how to be noticed by those who keep their forks private.
+ */
+#ifndef STEAL_H
+#define STEAL_H
+
+#include "worker.h"
+
+#define STEAL_ROUNDS 64 /* looks at everybody before going to sleep: about as long as waking up again takes */
+
+/* One look at everybody, a random one first; what was taken beyond the one returned lies in w's ready queue. */
+struct filch_slot_ *steal(struct worker *w);
+
+/* Ask every other worker to publish forks: the argument is in fork.c. After parking_search(). */
+void poison_others(struct worker *w);
+
+/* Is there anything that a searching worker would find? */
+bool anything(struct filch *rt);
+
+void wake_all(struct filch *rt);
+
+#endif

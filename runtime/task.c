@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define NODES 1024 /* task nodes in hand of a worker, at most */
+
+/* What a task's slot holds. */
+struct __attribute__((may_alias)) task {
+	filch_fn *fn;
+	void *arg;
+	struct filch_group *group;
+	struct waiter *waiter; /* of filch_run, whose stack the slot lies on; NULL: the slot is a node */
+};
+
+static struct task *task_in(struct filch_slot_ *slot)
+{
+	return (struct task *)(void *)slot->data;
+}
+
+struct filch_slot_ *node_new(struct filch *rt)
+{
+	struct worker *w = worker_here();
+	struct filch_slot_ *node = w && w->rt == rt ? w->nodes : NULL;
+	int saved = errno;
+
+	if (!node) {
+		node = aligned_alloc(CACHE_LINE, sizeof(*node));
+		errno = saved;
+		return node;
+	}
+	w->nodes = item_next(node);
+	w->node_count--;
+	return node;
+}
+
+void node_free(struct worker *w, struct filch_slot_ *node)
+{
+	if (w->node_count >= NODES) {
+		free(node);
+		return;
+	}
+	item_set_next(node, w->nodes);
+	w->nodes = node;
+	w->node_count++;
+}
+
+/* Count a task out: it has run on this worker, or (NULL) it was refused after all. */
+static void count_out(struct filch *rt, struct worker *w)
+{
+	if (rt->max_pending)
+		add_seq(&rt->pending, -(uint64_t)1);
+	if (w) {
+		/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
+		store_release(&w->done, w->done + 1);
+		return;
+	}
+	add_seq(&rt->refused, 1);
+	wake_one(rt); /* if it is stopping, somebody must compare the counts again */
+}
+
+/*
+ * Count a task in. A thread outside counts first and looks at stopping after, both seq_cst, as filch_stop() sets stopping
+ * before anybody compares the counts: either we see it, or the task is seen.
+ */
+static int admit(struct filch *rt)
+{
+	struct worker *w = worker_here();
+	bool inside = w && w->rt == rt;
+
+	if (rt->max_pending && add_seq(&rt->pending, 1) >= rt->max_pending) {
+		add_seq(&rt->pending, -(uint64_t)1);
+		return -EAGAIN;
+	}
+	if (inside) {
+		/* Release: pairs with the sums in runtime_quiet(). */
+		store_release(&w->admitted, w->admitted + 1);
+		return 0;
+	}
+	add_seq(&rt->foreign_admitted, 1);
+	if (!load_seq(&rt->stopping))
+		return 0;
+	count_out(rt, NULL);
+	return -ESHUTDOWN;
+}
+
+static void run_task(struct filch_slot_ *slot)
+{
+	struct task t = *task_in(slot);
+	struct worker *w = worker_here();
+
+	w->current->group = t.group;
+	w->current->origin = NULL;
+	if (!t.waiter)
+		node_free(w, slot);
+	t.fn(t.arg);
+	w = worker_here();
+	w->current->group = NULL;
+	count_out(w->rt, w);
+	count_up(&w->stats.tasks); /* relaxed inside: a statistic */
+	if (t.group)
+		group_done(t.group);
+	if (t.waiter && waiter_claim(t.waiter, 0))
+		waiter_wake(t.waiter);
+}
+
+int task_submit(struct filch *rt, filch_fn *fn, void *arg, struct filch_group *group)
+{
+	struct filch_slot_ *node;
+	int error = admit(rt);
+
+	if (error)
+		return error;
+	node = node_new(rt);
+	if (!node) {
+		count_out(rt, NULL);
+		return -ENOMEM;
+	}
+	node->run = run_task;
+	*task_in(node) = (struct task){ fn, arg, group, NULL };
+	make_ready(rt, node);
+	return 0;
+}
+
+int filch_submit(filch *rt, filch_fn *fn, void *arg)
+{
+	return rt && fn ? task_submit(rt, fn, arg, NULL) : -EINVAL;
+}
+
+static void submit_waiter(struct waiter *w)
+{
+	struct filch_slot_ *slot = w->value;
+
+	make_ready(((struct filch *)slot->state), slot);
+}
+
+int filch_run(filch *rt, filch_fn *fn, void *arg)
+{
+	struct filch_slot_ slot;
+	struct waiter thread, *w;
+	int error;
+
+	if (!rt || !fn)
+		return -EINVAL;
+	if (rt == filch_here()) {
+		fn(arg);
+		return 0;
+	}
+	error = admit(rt);
+	if (error)
+		return error;
+	w = wait_begin(&thread, FILCH_NEVER);
+	slot.run = run_task;
+	slot.state = rt;
+	*task_in(&slot) = (struct task){ fn, arg, NULL, w };
+	w->value = &slot;
+	w->refusal = 0; /* forks that could not be published do not depend on this task, which must run now */
+	return wait_for(submit_waiter, w, FILCH_NEVER);
+}

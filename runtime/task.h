@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks: what submit and run make of a function and its argument. */
+#ifndef TASK_H
+#define TASK_H
+
+#include "worker.h"
+
+/* Submit, counted against the runtime; the group may be NULL. */
+int task_submit(struct filch *rt, filch_fn *fn, void *arg, struct filch_group *group);
+
+/* A task of the group has finished: group.c. */
+void group_done(struct filch_group *g);
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting in a list.
+ *
+ * A waiter is enqueued under the lock of its list, and the lock is released only when its stack has been left (after_wait), so
+ * whoever finds the waiter can resume it. Its end is decided by one CAS on its state: by who takes it out of the list, or by
+ * its deadline. The loser does not touch it again. A waiter whose deadline won takes itself out of the list under the lock
+ * before its wait returns, so that when the last wait on an object has returned nobody refers to it.
+ */
+#include "wait.h"
+
+#include <errno.h>
+
+#include "futex.h"
+#include "worker.h"
+
+void *self_here(void)
+{
+	static _Thread_local char thread __attribute__((tls_model("initial-exec")));
+	struct stack *s = stack_here();
+
+	return s ? (void *)s : (void *)&thread;
+}
+
+/* ---- the list: circular, the head is the one that waits longest ---- */
+
+static void enqueue(void **list, struct waiter *w)
+{
+	struct waiter *head = *list;
+
+	w->listed = true;
+	if (!head) {
+		w->next = w->prev = w;
+		*list = w;
+		return;
+	}
+	w->next = head;
+	w->prev = head->prev;
+	head->prev->next = w;
+	head->prev = w;
+}
+
+static void dequeue(void **list, struct waiter *w)
+{
+	w->listed = false;
+	if (w->next == w) {
+		*list = NULL;
+		return;
+	}
+	w->next->prev = w->prev;
+	w->prev->next = w->next;
+	if (*list == w)
+		*list = w->next;
+}
+
+struct waiter *wait_take(void **list, int result)
+{
+	while (*list) {
+		struct waiter *w = *list;
+
+		dequeue(list, w);
+		if (waiter_claim(w, result))
+			return w;
+	}
+	return NULL;
+}
+
+struct waiter *wait_take_all(void **list, int result, struct waiter *chain)
+{
+	struct waiter *first = NULL, **last = &first, *w;
+
+	while ((w = wait_take(list, result))) {
+		*last = w;
+		last = &w->next;
+	}
+	*last = chain;
+	return first;
+}
+
+void waiters_wake(struct waiter *chain)
+{
+	while (chain) {
+		struct waiter *next = chain->next; /* before it goes on */
+
+		waiter_wake(chain);
+		chain = next;
+	}
+}
+
+/* ---- the end of a wait ---- */
+
+bool waiter_claim(struct waiter *w, int result)
+{
+	uint32_t state = WAITING;
+
+	/* Acq_rel: the waiter's preparations before its waker uses them, the waker's result before it is read. Pairs with
+	 * itself, and through waiter_wake() with the waiter. */
+	if (!cas_acq_rel(&w->state, &state, CLAIMED_WAITER))
+		return false;
+	w->result = result;
+	return true;
+}
+
+void waiter_wake(struct waiter *w)
+{
+	if (w->stack) {
+		make_ready(w->stack->rt, &w->stack->item);
+		return;
+	}
+	/* Release: the result before the thread reads it. Pairs with block_thread(). The waiter is gone from here on. */
+	store_release(&w->state, WOKEN);
+	futex_wake(&w->state, 1);
+}
+
+/* ---- waiting ---- */
+
+static void block_thread(struct waiter *w, int64_t deadline)
+{
+	uint32_t state;
+
+	/* Acquire: the result before it is read. Pairs with waiter_wake(). */
+	while ((state = load_acquire(&w->state)) != WOKEN) {
+		if (state == CLAIMED_WAITER)
+			deadline = FILCH_NEVER; /* it is being woken, and in use until then */
+		else if (deadline != FILCH_NEVER && filch_now() >= deadline && waiter_claim(w, -ETIMEDOUT))
+			return;
+		futex_wait(&w->state, state, deadline);
+	}
+}
+
+struct leaving {
+	struct waiter *waiter;
+	uint64_t *word;
+	uint64_t value;
+	void (*publish)(struct waiter *);
+	int64_t deadline;
+};
+
+/* On another stack: the waiter's can be resumed now. The timer first, since the waiter may be gone when it is published. */
+static void after_wait(struct worker *w, void *arg)
+{
+	struct leaving l = *(struct leaving *)arg;
+
+	if (l.deadline != FILCH_NEVER)
+		timer_arm(&w->timers, &l.waiter->timer, l.deadline);
+	if (l.word)
+		unlock(l.word, l.value);
+	if (l.publish)
+		l.publish(l.waiter);
+}
+
+static int wait_somewhere(struct leaving *l)
+{
+	struct waiter *w = l->waiter;
+
+	if (w->stack) {
+		leave_stack(worker_here(), after_wait, l);
+		if (l->deadline != FILCH_NEVER)
+			timer_disarm(&w->timer);
+	} else {
+		after_wait(NULL, &(struct leaving){ w, l->word, l->value, l->publish, FILCH_NEVER });
+		block_thread(w, l->deadline);
+	}
+	return w->result;
+}
+
+struct waiter *wait_begin(struct waiter *thread, int64_t deadline)
+{
+	struct stack *s = stack_here();
+	struct waiter *w = s ? &s->waiter : thread;
+
+	*w = (struct waiter){ .state = WAITING, .stack = s };
+	if (s)
+		w->refusal = publish_forks(worker_here(), s);
+	if (deadline != FILCH_NEVER && filch_now() >= deadline)
+		w->refusal = -ETIMEDOUT;
+	return w;
+}
+
+int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline)
+{
+	int result;
+
+	if (w->refusal) {
+		unlock(word, value | (*list ? WAITERS : 0));
+		return w->refusal;
+	}
+	enqueue(list, w);
+	result = wait_somewhere(&(struct leaving){ w, word, value | WAITERS, NULL, deadline });
+	if (result == -ETIMEDOUT) {
+		value = lock(word);
+		if (w->listed)
+			dequeue(list, w);
+		unlock(word, *list ? value : value & ~WAITERS);
+	}
+	return result;
+}
+
+int wait_for(void (*publish)(struct waiter *), struct waiter *w, int64_t deadline)
+{
+	return w->refusal ? w->refusal : wait_somewhere(&(struct leaving){ w, NULL, 0, publish, deadline });
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop. Every stack runs the same one, and an item is a plain call from it. A task that never waits costs no switch. A
+ * task that waits leaves its stack behind, and its worker carries on with the loop on a spare one (leave_stack). A stack
+ * that may go on is an item like any other: the loop that takes it parks its own stack as a spare, inside the loop, and
+ * switches over (resume).
+ *
+ * Which worker this is must be read again after every switch and after every item: an item that waited returns into the
+ * same loop frame on another worker.
+ *
+ * Only when the new stack runs is the old one handed to whoever will resume it (w->after): before that its registers
+ * are not saved yet. What runs there copies its arguments first, since they lie on the stack that it gives away.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <urcu/urcu-memb.h>
+
+#include "steal.h"
+
+
+#define FAIR_TICK 61 /* items between two looks at what else is there: a prime, so that it falls in with no pattern */
+#define SPARES 64    /* stacks in hand, at most */
+#define SLOTS 4      /* slot areas in hand, at most */
+
+static _Thread_local struct worker *self __attribute__((tls_model("initial-exec")));
+
+__attribute__((noinline)) struct worker *worker_here(void)
+{
+	__asm__ volatile(""); /* a call with an effect: it can be neither merged with another nor moved */
+	return self;
+}
+
+/* ---- switching ---- */
+
+static void arrive(struct stack *s)
+{
+	struct worker *w = worker_here();
+
+	/* Release: the record before the pointer to it. Pairs with poison_others(). */
+	store_release(&w->current, s);
+	w->after(w, w->after_arg);
+}
+
+static void switch_to(struct worker *w, struct stack *to, void (*after)(struct worker *, void *), void *arg)
+{
+	struct stack *from = w->current;
+
+	w->after = after;
+	w->after_arg = arg;
+	poison(to);
+	stack_switch(from, to);
+	arrive(from);
+}
+
+static void nothing(struct worker *w, void *arg)
+{
+	(void)w;
+	(void)arg;
+}
+
+/* A stack without a frame lends its slots no longer. */
+static void drop_slots(struct worker *w, struct stack *s)
+{
+	if (!s->slots || s->frames)
+		return;
+	s->slots->next = w->slots;
+	w->slots = s->slots;
+	s->slots = NULL;
+	s->words.top = s->split = NULL;
+}
+
+static void keep_spare(struct worker *w, void *stack)
+{
+	struct stack *s = stack;
+
+	drop_slots(w, s);
+	s->next = w->spares;
+	w->spares = s;
+	if (++w->spare_count > SPARES) {
+		struct stack *last = s;
+
+		for (int i = 1; i < STACK_BATCH; i++)
+			last = last->next;
+		w->spares = last->next;
+		last->next = NULL;
+		w->spare_count -= STACK_BATCH;
+		stacks_put(&w->rt->stacks, s);
+	}
+}
+
+static struct stack *take_spare(struct worker *w)
+{
+	struct stack *s = w->spares;
+
+	w->spares = s->next;
+	w->spare_count--;
+	return s;
+}
+
+static void resume(struct filch_slot_ *item)
+{
+	struct worker *w = worker_here();
+
+	switch_to(w, container_of(item, struct stack, item), keep_spare, w->current);
+}
+
+void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg)
+{
+	count_up(&w->stats.waits); /* relaxed inside: a statistic */
+	drop_slots(w, w->current);
+	switch_to(w, take_spare(w), after, arg);
+}
+
+/* ---- what a worker has in hand: an item is started only with a spare stack and spare slots ---- */
+
+static void loop(struct stack *s);
+
+static bool in_hand(struct worker *w)
+{
+	if (!w->spares) {
+		struct stack *list = stacks_get(&w->rt->stacks, loop);
+
+		w->spares = list;
+		for (; list; list = list->next) {
+			list->rt = w->rt;
+			list->item.run = resume;
+			w->spare_count++;
+		}
+	}
+	if (!w->slots && (w->slots = slots_new()))
+		w->slots->next = NULL;
+	return w->spares && w->slots;
+}
+
+struct slots *worker_take_slots(struct worker *w)
+{
+	struct slots *s = w->slots;
+
+	w->slots = s->next;
+	return s;
+}
+
+static void trim_slots(struct worker *w)
+{
+	unsigned n = 0;
+
+	for (struct slots *s = w->slots; s; s = s->next) {
+		if (++n < SLOTS)
+			continue;
+		while (s->next) {
+			struct slots *extra = s->next;
+
+			s->next = extra->next;
+			slots_free(extra);
+		}
+	}
+}
+
+/* ---- finding something to do ---- */
+
+/* Move what threads outside have left to where others can steal it. */
+static void empty_inbox(struct worker *w, struct inbox *in)
+{
+	struct filch_slot_ *item = inbox_take(in);
+
+	while (item) {
+		struct filch_slot_ *next = item_next(item);
+		void *it = item;
+
+		if (deque_push(&w->ready, &it, 1))
+			inbox_put(&w->inbox, item); /* no memory to grow: it stays reachable where it came from */
+		item = next;
+	}
+}
+
+static bool claim_late(struct timer *t)
+{
+	return waiter_claim(container_of(t, struct waiter, timer), -ETIMEDOUT);
+}
+
+static void expire(struct timers *ts)
+{
+	struct timer *due;
+
+	if (timers_nearest(ts) == INT64_MAX)
+		return;
+	due = timers_expire(ts, filch_now(), claim_late);
+	while (due) {
+		struct timer *next = due->next;
+
+		waiter_wake(container_of(due, struct waiter, timer));
+		due = next;
+	}
+}
+
+/* Bring in what became ready outside of the queues. */
+static void gather(struct worker *w)
+{
+	empty_inbox(w, &w->inbox);
+	expire(&w->timers);
+	if (poller_busy(w->poller))
+		poller_poll(w->poller, 0);
+}
+
+static struct filch_slot_ *own_item(struct worker *w)
+{
+	struct filch_slot_ *item = NULL;
+
+	if (++w->tick % FAIR_TICK == 0) {
+		gather(w);
+		item = deque_steal(&w->ready);
+	}
+	if (!item)
+		item = deque_pop(&w->forks);
+	if (!item)
+		item = deque_steal(&w->ready);
+	if (!item && !inbox_empty(&w->inbox)) {
+		empty_inbox(w, &w->inbox);
+		item = deque_steal(&w->ready);
+	}
+	if (!item) {
+		gather(w);
+		item = deque_steal(&w->ready);
+	}
+	return item;
+}
+
+/* No memory for a spare: resume what waits, which gives stacks back, and start nothing. */
+static struct filch_slot_ *own_stack(struct worker *w)
+{
+	gather(w);
+	for (int64_t n = deque_size(&w->ready); n > 0; n--) {
+		void *item = deque_steal(&w->ready);
+
+		if (!item || ((struct filch_slot_ *)item)->run == resume)
+			return item;
+		if (deque_push(&w->ready, &item, 1))
+			inbox_put(&w->inbox, item);
+	}
+	sched_yield();
+	return NULL;
+}
+
+static void end(struct filch *rt)
+{
+	store_seq(&rt->ended, 1);
+	wake_all(rt);
+}
+
+/* Sleep until there may be work. The order of these steps is argued in park.c. */
+static struct filch_slot_ *sleep_once(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	bool polling = poller_busy(w->poller);
+	struct filch_slot_ *item;
+
+	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
+	item = steal(w);
+	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
+		end(rt);
+	if (!item && !load_seq(&rt->ended)) {
+		count_up(&w->stats.parks); /* relaxed inside: a statistic */
+		if (polling)
+			poller_poll(w->poller, timers_nearest(&w->timers));
+		else
+			park_sleep(&w->park, timers_nearest(&w->timers));
+	}
+	park_leave(&rt->parking, &w->park);
+	return item;
+}
+
+/* Nothing here: take from others, or sleep until there may be something. NULL when the runtime has ended. */
+static struct filch_slot_ *search(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	struct filch_slot_ *item = NULL;
+
+	trim_slots(w);
+	parking_search(&rt->parking);
+	poison_others(w);
+	while (!item && !load_seq(&rt->ended)) {
+		for (int i = 0; i < STEAL_ROUNDS && !item; i++) {
+			item = steal(w);
+			spin_pause();
+		}
+		if (!item)
+			item = sleep_once(w);
+		if (!item)
+			item = own_item(w);
+	}
+	if (parking_found(&rt->parking) && anything(rt))
+		wake_one(rt);
+	return item;
+}
+
+static struct filch_slot_ *next_item(struct worker *w)
+{
+	struct filch_slot_ *item = NULL;
+
+	while (!item) {
+		if (!in_hand(w)) {
+			item = own_stack(w);
+			continue;
+		}
+		item = own_item(w);
+		if (!item)
+			item = search(w);
+		if (!item)
+			return NULL;
+	}
+	return item;
+}
+
+static void loop(struct stack *s)
+{
+	struct filch_slot_ *item;
+
+	arrive(s);
+	while ((item = next_item(worker_here())))
+		item->run(item);
+	switch_to(worker_here(), &worker_here()->thread, nothing, NULL);
+}
+
+/* ---- a worker's life ---- */
+
+int worker_init(struct worker *w, struct filch *rt, unsigned index)
+{
+	w->rt = rt;
+	w->index = index;
+	w->random = index * 2654435761u + 1;
+	w->batch = 1;
+	timers_init(&w->timers);
+	if (deque_init(&w->forks, 256, 0, retire_array) || deque_init(&w->ready, 256, 0, retire_array))
+		return -ENOMEM;
+	w->poller = poller_new();
+	if (!w->poller)
+		return -EMFILE;
+	return in_hand(w) ? 0 : -ENOMEM;
+}
+
+void worker_destroy(struct worker *w)
+{
+	if (w->poller)
+		poller_free(w->poller);
+	deque_destroy(&w->forks);
+	deque_destroy(&w->ready);
+	while (w->slots)
+		slots_free(worker_take_slots(w));
+	while (w->nodes) {
+		struct filch_slot_ *node = w->nodes;
+
+		w->nodes = item_next(node);
+		free(node);
+	}
+}
+
+void *worker_main(void *worker)
+{
+	struct worker *w = worker;
+
+	self = w;
+	urcu_memb_register_thread();
+	stack_adopt_thread(&w->thread);
+	w->current = &w->thread;
+	if (in_hand(w))
+		switch_to(w, take_spare(w), nothing, NULL);
+	urcu_memb_unregister_thread();
+	self = NULL;
+	return NULL;
+}

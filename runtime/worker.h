@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: a thread that runs the loop, and what belongs to it.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "deque.h"
+#include "inbox.h"
+#include "park.h"
+#include "poller.h"
+#include "stack.h"
+#include "timer.h"
+
+#define MAX_WORKERS 1024
+
+struct worker {
+	/* Others write to these. */
+	struct park park;
+	struct inbox inbox;
+	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
+	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
+	struct timers timers;
+	struct poller *poller;
+
+	/* Others read these. */
+	struct stack *current __attribute__((aligned(CACHE_LINE))); /* the stack it runs on */
+	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
+	struct filch_stats stats;
+
+	/* Nobody else looks at these. */
+	struct filch *rt;
+	unsigned index;
+	unsigned random;
+	unsigned tick;
+	unsigned batch;           /* how many forks to publish next time */
+	struct stack *spares;     /* stacks in hand */
+	unsigned spare_count;
+	struct slots *slots;      /* slots in hand */
+	struct filch_slot_ *nodes; /* task nodes in hand, linked by item_next() */
+	unsigned node_count;
+	void (*after)(struct worker *w, void *arg); /* what to do first on the stack switched to */
+	void *after_arg;
+	struct stack thread; /* where it came in */
+	pthread_t id;
+};
+
+struct filch {
+	struct parking parking;
+	uint64_t foreign_admitted __attribute__((aligned(CACHE_LINE))); /* tasks from outside the pool */
+	uint64_t refused;         /* tasks that were counted and then refused */
+	uint64_t pending;         /* kept only when max_pending asks for it */
+	uint64_t max_pending;
+	uint64_t retiring; /* arrays handed to liburcu */
+	uint32_t stopping, ended;
+	unsigned count; /* of workers */
+	unsigned flags;
+	size_t stack_size;
+	struct stacks stacks;
+	struct worker *worker[];
+};
+
+/* The worker that runs the caller, or NULL. A call, since compilers cache the address of a thread-local. */
+struct worker *worker_here(void);
+
+/* The stack of the calling task, or NULL outside the pool. */
+static inline struct stack *stack_here(void)
+{
+	struct worker *w = worker_here();
+
+	return w ? w->current : NULL;
+}
+
+/* Set up a worker's record. 0, -ENOMEM, -EMFILE. */
+int worker_init(struct worker *w, struct filch *rt, unsigned index);
+void worker_destroy(struct worker *w);
+void *worker_main(void *worker);
+
+/* Make an item available: from a worker of rt or from anywhere. The item goes to the end of a queue. */
+void make_ready(struct filch *rt, struct filch_slot_ *item);
+
+/* Wake a sleeper if one is needed; after something became available. */
+void wake_one(struct filch *rt);
+
+/*
+ * Leave the calling task's stack and carry on with the loop on another. after(worker, arg) is called there, when the stack
+ * that was left can be resumed, and hands it to whoever will do so. Returns when it has been resumed.
+ */
+void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg);
+
+/* Make the private forks of the calling stack available to others. -ENOMEM: some are still private. */
+int publish_forks(struct worker *w, struct stack *s); /* fork.c */
+
+/* Do not let the words of a stack stand for anything: its next fork and its next join take the slow path. */
+static inline void poison(struct stack *s)
+{
+	/* Relaxed: the stack's next owner reads them after the switch. Pairs with the loads in filch.h. */
+	store_relaxed(&s->words.limit, (struct filch_slot_ *)0);
+	store_relaxed(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
+}
+
+struct slots *worker_take_slots(struct worker *w); /* those in hand, for the current stack; never NULL */
+struct filch_slot_ *node_new(struct filch *rt);    /* memory for a task; NULL without */
+void node_free(struct worker *w, struct filch_slot_ *node);
+bool runtime_quiet(struct filch *rt);
+void retire_array(struct deque_array *old); /* free when no thief reads it any more */
+
+#endif
