@@ -49,8 +49,9 @@ LINK_FLAGS = $(SAN_FLAGS) -pthread $(LDFLAGS)
 LIBS       = $(shell $(PKG_CONFIG) --libs liburcu-memb)
 
 # What the objects of a directory need beyond that. The runtime's go into both libraries;
-# initial-exec: a thread-local read in the shared one costs no call of __tls_get_addr.
-FLAGS_runtime := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec
+# initial-exec: a thread-local read in the shared one costs no call of __tls_get_addr. No LTO:
+# names in an object that is not yet code cannot be made local.
+FLAGS_runtime := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -fno-lto
 LLHTTP := /usr/share/llhttp
 LLHTTP_FLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
 FLAGS_server := $(LLHTTP_FLAGS)
