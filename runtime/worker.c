@@ -332,6 +332,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->index = index;
 	w->random = index * 2654435761u + 1;
 	w->batch = 1;
+	w->current = &w->thread;
 	timers_init(&w->timers);
 	if (deque_init(&w->forks, 256, 0, retire_array) || deque_init(&w->ready, 256, 0, retire_array))
 		return -ENOMEM;
@@ -364,7 +365,6 @@ void *worker_main(void *worker)
 	self = w;
 	urcu_memb_register_thread();
 	stack_adopt_thread(&w->thread);
-	w->current = &w->thread;
 	if (in_hand(w))
 		switch_to(w, take_spare(w), nothing, NULL);
 	urcu_memb_unregister_thread();
