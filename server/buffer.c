@@ -57,5 +57,5 @@ bool buffer_print(struct buffer *b, const char *format, ...)
 void buffer_free(struct buffer *b)
 {
 	free(b->data);
-	*b = (struct buffer){0};
+	*b = (struct buffer){ 0 };
 }

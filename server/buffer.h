@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bytes that grow: what a connection has yet to send, a body that comes in, a page in the making. */
+/* Bytes that grow: answers yet to be sent, a body that comes in, a page in the making. */
 #ifndef BUFFER_H
 #define BUFFER_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * llhttp does the grammar and the framing. It is generous in places where two readers of the same bytes could come to
- * different ends, which is how requests are smuggled; so whatever lies between the pieces that it reports (request
- * line, names, values) is compared with the one form that RFC 9112 has for it. A bare CR or LF, a folded line and a
- * space in a wrong place are all refused by that one rule: no byte of a head remains unaccounted for.
+ * llhttp does the grammar and the framing. It is generous in places where two readers of the same
+ * bytes could come to different ends, which is how requests are smuggled; so whatever lies between
+ * the pieces that it reports (target, names, values) is compared with the one form that RFC 9112
+ * has for it. A bare CR or LF, a folded line and a space in a wrong place are all refused by that
+ * one rule: no byte of a head remains unaccounted for.
  */
 #include "request.h"
 
@@ -113,7 +114,7 @@ static size_t end_of_line(const struct request *q)
 
 static int set_target(struct request *q)
 {
-	struct text url = {q->first + q->url, q->url_length};
+	struct text url = { q->first + q->url, q->url_length };
 	const char *authority, *slash, *mark;
 
 	if (q->method == HTTP_CONNECT || same(url, "*")) {
@@ -123,7 +124,7 @@ static int set_target(struct request *q)
 	if (memchr(url.at, '#', url.length))
 		return refuse(q, 400);
 	mark = memchr(url.at, '?', url.length);
-	q->query = (struct text){mark ? mark + 1 : "", 0};
+	q->query = (struct text){ mark ? mark + 1 : "", 0 };
 	if (mark) {
 		q->query.length = (size_t)(url.at + url.length - q->query.at);
 		url.length = (size_t)(mark - url.at);
@@ -134,15 +135,15 @@ static int set_target(struct request *q)
 
 	/* absolute-form: the authority counts, whatever Host says; all of them are this server */
 	authority = memmem(url.at, url.length, "://", 3);
-	if (!authority || !(same((struct text){url.at, (size_t)(authority - url.at)}, "http") ||
-			    same((struct text){url.at, (size_t)(authority - url.at)}, "https")))
+	if (!authority || !(same((struct text){ url.at, (size_t)(authority - url.at) }, "http") ||
+	                    same((struct text){ url.at, (size_t)(authority - url.at) }, "https")))
 		return refuse(q, 400);
 	authority += 3;
 	url.length -= (size_t)(authority - url.at);
 	slash = memchr(authority, '/', url.length);
-	q->path = slash ? (struct text){slash, url.length - (size_t)(slash - authority)} :
-			  (struct text){"/", 1};
-	url = (struct text){authority, slash ? (size_t)(slash - authority) : url.length};
+	q->path = slash ? (struct text){ slash, url.length - (size_t)(slash - authority) }
+	                : (struct text){ "/", 1 };
+	url = (struct text){ authority, slash ? (size_t)(slash - authority) : url.length };
 	return url.length && host_like(url) ? 0 : refuse(q, 400);
 }
 
@@ -168,7 +169,8 @@ static int note_header(struct request *q, struct text name, struct text value)
 		break;
 	case 17:
 		/* one coding, and that one: anything else is a way to disagree about the length */
-		if (same(name, "transfer-encoding") && (++q->encodings > 1 || !same(value, "chunked")))
+		if (same(name, "transfer-encoding") &&
+		    (++q->encodings > 1 || !same(value, "chunked")))
 			return refuse(q, 400);
 		break;
 	}
@@ -187,7 +189,7 @@ static size_t end_of_header(struct request *q)
 		at++;
 	if (q->value_length && q->value != at)
 		return 0;
-	value = (struct text){q->first + at, q->value_length};
+	value = (struct text){ q->first + at, q->value_length };
 	at += q->value_length;
 	while (blank(q->first[at]))
 		at++;
@@ -195,7 +197,7 @@ static size_t end_of_header(struct request *q)
 		return 0;
 	while (value.length && blank(value.at[value.length - 1]))
 		value.length--;
-	if (note_header(q, (struct text){q->first + q->name, q->name_length}, value))
+	if (note_header(q, (struct text){ q->first + q->name, q->name_length }, value))
 		return 0;
 	return at + 2;
 }
@@ -300,7 +302,10 @@ static int on_extension(llhttp_t *parser, const char *at, size_t length)
 
 static int on_message_complete(llhttp_t *parser)
 {
-	/* Only now, because the bytes may have moved since the head. PAUSED: what follows is another request's. */
+	/*
+	 * Only now, because the bytes may have moved since the head.
+	 * PAUSED: what follows is another request's.
+	 */
 	return set_target(parser->data) ? -1 : HPE_PAUSED;
 }
 
@@ -338,7 +343,7 @@ void request_forget(struct request *q)
 	q->used = q->head;
 }
 
-/* A method that llhttp does not know: 501 if it is a word at all, and that shows with what follows it. */
+/* A method that llhttp does not know: 501 if it is a word, and that shows by what follows it. */
 static enum progress judge_method(struct request *q, size_t length)
 {
 	size_t at = 0;
@@ -385,7 +390,7 @@ enum progress request_feed(struct request *q, const char *first, size_t length)
 	if (q->unknown_method)
 		return judge_method(q, length < q->limits->header ? length : q->limits->header);
 	while (q->used < length) {
-		/* Not a byte beyond the limit is looked at, or the answer would depend on how they arrive. */
+		/* No byte beyond the limit is looked at, or the answer would depend on the split. */
 		size_t end = q->head || length < q->limits->header ? length : q->limits->header;
 		llhttp_errno_t error = llhttp_execute(&q->parser, first + q->used, end - q->used);
 

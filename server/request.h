@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request: fed with bytes as they arrive, in pieces of any size, it says when it is whole. What comes out is the
- * same however the bytes were split.
+ * One request: fed with bytes as they arrive, in pieces of any size, it says when it is whole.
+ * What comes out is the same however the bytes were split.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -11,11 +11,7 @@
 #include <stddef.h>
 
 #include "buffer.h"
-
-struct request_limits {
-	size_t header; /* bytes of request line and headers together */
-	size_t body;
-};
+#include "options.h"
 
 struct text { /* not terminated: a piece of what came in */
 	const char *at;
@@ -37,13 +33,13 @@ struct request {
 	size_t used;      /* bytes that belong to it so far */
 	int status;       /* BAD: what to answer */
 
-	/* what request.c remembers from one piece to the next; places are offsets from the first byte */
+	/* what request.c remembers from piece to piece; places are offsets from the first byte */
 	const struct request_limits *limits;
 	const char *first;
 	size_t url, url_length;
 	size_t name, name_length, value, value_length;
 	size_t forgotten; /* bytes between the head and what is at first + head now */
-	size_t baggage; /* chunk extensions and trailers, which nobody keeps */
+	size_t baggage;   /* chunk extensions and trailers, which nobody keeps */
 	unsigned headers, hosts, lengths, encodings;
 	bool unknown_method;
 	llhttp_t parser;
@@ -53,9 +49,9 @@ struct request {
 void request_reset(struct request *q, const struct request_limits *limits);
 
 /*
- * There are length bytes at first, which is the request's first byte; q->used of them were there the last time. They
- * may have moved meanwhile. While it answers MORE with a whole head, bytes beyond the head need not be kept: see
- * request_forget().
+ * There are length bytes from first on, the request's first byte; q->used of them were there the
+ * last time, and may have moved. READY: it ends at first + used. MORE with a whole head: bytes
+ * beyond the head need not be kept, see request_forget().
  */
 enum progress request_feed(struct request *q, const char *first, size_t length);
 

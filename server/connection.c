@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection is a plain loop: receive, answer everything that is whole, send, again. It waits
+ * where it stands, which suspends a task and blocks a thread; it cannot tell which.
+ *
+ * Every request that has arrived is answered before anything is sent, and one send carries all the
+ * answers. What is held is bounded: one head, one body, OUT_LIMIT of answers. All of it lies on
+ * the heap, and what a connection needs only now and then is given back when it goes idle, since a
+ * server has many idle connections and few busy ones.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "reply.h"
+#include "request.h"
+#include "routes.h"
+#include "server.h"
+
+#define IN_SIZE   4096         /* some fifty requests of a client that pipelines */
+#define BODY_ROOM 16384        /* what one receive takes of a body */
+#define OUT_LIMIT 65536        /* answers are sent when there is as much of them */
+#define LINGER    2000000000ll /* ns for a client to read why it was refused */
+#define TURN      16           /* receives before others have their turn, come what may */
+
+enum phase { IDLE, HEAD, BODY };
+
+struct connection {
+	struct client client;
+	struct server *server;
+	struct request request;
+	struct buffer in;  /* from start on: the request that is coming in, and what follows it */
+	struct buffer out; /* answers to be sent */
+	size_t start;
+	size_t answered; /* not yet in the server's count */
+	unsigned turn;
+	enum phase phase; /* which the deadline is for */
+	int64_t deadline;
+	bool asked;   /* had an answer before */
+	bool closing; /* nothing more is received */
+	bool refused; /* there may be unread input that a plain close would answer with a reset */
+	bool broken;  /* nothing can be sent any more */
+};
+
+/* ---- sending -------------------------------------------------------------------------------- */
+
+static void send_all(struct connection *c, const char *data, size_t length)
+{
+	int64_t deadline = filch_after(c->server->options->write_timeout);
+	ssize_t n;
+
+	while (length && !c->broken) {
+		n = filch_send(c->client.fd, data, length, 0, deadline);
+		if (n < 0) {
+			c->broken = c->closing = true;
+			return;
+		}
+		data += n;
+		length -= (size_t)n;
+	}
+}
+
+static void flush(struct connection *c)
+{
+	if (c->answered) {
+		server_count(c->server, c->answered);
+		c->answered = 0;
+	}
+	if (c->out.length)
+		send_all(c, c->out.data, c->out.length);
+	c->out.length = 0;
+}
+
+static void send_reply(struct connection *c, struct reply *r)
+{
+	enum reply_connection header = REPLY_DEFAULT;
+	bool with_body = c->request.method != HTTP_HEAD;
+
+	if (c->closing)
+		header = REPLY_CLOSE;
+	else if (c->request.http_1_0)
+		header = REPLY_KEEP_ALIVE;
+	if (!reply_head(&c->out, r, header))
+		c->broken = c->closing = true;
+	if (with_body && c->out.length + r->length > OUT_LIMIT) {
+		flush(c);
+		send_all(c, r->body, r->length);
+	} else if (with_body && !buffer_add(&c->out, r->body, r->length)) {
+		c->broken = c->closing = true;
+	}
+	buffer_free(&r->page);
+	c->answered++;
+	c->asked = true;
+}
+
+static void refuse(struct connection *c, int status)
+{
+	struct reply r;
+
+	c->closing = c->refused = true;
+	reply_init(&r);
+	reply_error(&r, status, NULL);
+	send_reply(c, &r);
+}
+
+/* ---- answering ------------------------------------------------------------------------------ */
+
+static void run_route(struct connection *c, const struct route *route, struct reply *r)
+{
+	struct server *s = c->server;
+	bool counted = s->options->max_pending && !route->always;
+
+	if (route->slow)
+		flush(c); /* the answers before this one need not wait for it */
+	if (counted && atomic_fetch_add(&s->pending, 1) >= s->options->max_pending) {
+		reply_error(r, 503, NULL);
+		r->headers = "Retry-After: 1\r\n";
+	} else if (!c->broken) {
+		route->answer(s, &c->request, r);
+	}
+	if (counted)
+		atomic_fetch_sub(&s->pending, 1);
+}
+
+static void answer(struct connection *c)
+{
+	const struct route *route;
+	struct reply r;
+
+	reply_init(&r);
+	route = route_find(&c->request, &r);
+	if (route)
+		run_route(c, route, &r);
+	c->start += c->request.used;
+	/* While draining, the last request that has arrived is the last of the connection. */
+	if (!c->request.keep_alive ||
+	    (atomic_load(&c->server->clients.stage) != RUNNING && c->start == c->in.length))
+		c->closing = true;
+	/* After CONNECT nothing is HTTP for sure. */
+	if (c->request.method == HTTP_CONNECT || (c->closing && c->start < c->in.length))
+		c->closing = c->refused = true;
+	send_reply(c, &r);
+}
+
+/* Empty lines between requests: RFC 9112 2.2 asks to ignore them. */
+static bool skip_empty_lines(struct connection *c)
+{
+	const char *at = c->in.data + c->start;
+	const char *end = c->in.data + c->in.length;
+
+	if (c->request.used || at == end || *at != '\r')
+		return at < end;
+	while (end - at >= 2 && at[0] == '\r' && at[1] == '\n')
+		at += 2;
+	c->start = (size_t)(at - c->in.data);
+	return at < end && !(end - at == 1 && *at == '\r');
+}
+
+/* Answer every request that is there, whole. */
+static void answer_all(struct connection *c)
+{
+	struct request *q = &c->request;
+	enum progress progress = REQUEST_READY;
+
+	while (!c->closing && skip_empty_lines(c) && progress == REQUEST_READY) {
+		progress = request_feed(q, c->in.data + c->start, c->in.length - c->start);
+		if (progress == REQUEST_BAD)
+			refuse(c, q->status);
+		if (progress != REQUEST_READY)
+			continue;
+		answer(c);
+		request_reset(q, &c->server->options->limits);
+		c->phase = IDLE;
+	}
+	if (q->head) { /* and its body is not whole */
+		request_forget(q);
+		c->in.length = c->start + q->head;
+	} else if (c->start == c->in.length) {
+		c->start = c->in.length = 0;
+	}
+}
+
+/* ---- receiving ------------------------------------------------------------------------------ */
+
+static bool make_room(struct connection *c)
+{
+	size_t want = c->request.head ? BODY_ROOM : c->in.capacity ? 1 : IN_SIZE;
+
+	if (c->start) {
+		c->in.length -= c->start;
+		memmove(c->in.data, c->in.data + c->start, c->in.length);
+		c->start = 0;
+	}
+	return buffer_room(&c->in, want);
+}
+
+static void slim(struct buffer *b)
+{
+	if (b->capacity > IN_SIZE)
+		buffer_free(b);
+}
+
+/* Time begins to run when a phase does, and not again with each byte. */
+static void set_deadline(struct connection *c)
+{
+	const struct options *o = c->server->options;
+	enum phase phase = c->request.head ? BODY : c->in.length ? HEAD : IDLE;
+
+	if (phase == c->phase && phase != IDLE)
+		return;
+	c->phase = phase;
+	c->deadline = filch_after(phase == IDLE   ? o->idle_timeout
+	                          : phase == HEAD ? o->header_timeout
+	                                          : o->body_timeout);
+}
+
+static void go_idle(struct connection *c)
+{
+	slim(&c->in);
+	slim(&c->out);
+	slim(&c->request.body);
+	if (!client_may_wait(&c->server->clients, &c->client,
+	                     c->asked ? CLIENT_IDLE : CLIENT_FRESH))
+		c->deadline = 0; /* what has arrived is still served */
+}
+
+static void invite_body(struct connection *c)
+{
+	static const char invitation[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (c->request.expects_100 && !c->request.forgotten)
+		buffer_add(&c->out, invitation, sizeof(invitation) - 1);
+	c->request.expects_100 = false;
+	flush(c);
+}
+
+/* What the end of input, or of patience, means for a request that is not whole. */
+static void give_up(struct connection *c, ssize_t why)
+{
+	c->closing = true;
+	if (c->phase == IDLE || (why != 0 && why != -ETIMEDOUT))
+		return;
+	refuse(c, why == 0 ? 400 : 408);
+}
+
+/* Wait for more bytes; false if there will not be any. */
+static bool receive(struct connection *c)
+{
+	ssize_t n;
+
+	set_deadline(c);
+	if (c->phase == IDLE)
+		go_idle(c);
+	else if (c->request.expects_100)
+		invite_body(c);
+	if (!make_room(c) || c->closing)
+		return false;
+	if (++c->turn % TURN == 0)
+		filch_yield();
+	n = filch_recv(c->client.fd, c->in.data + c->in.length, c->in.capacity - c->in.length, 0,
+	               c->deadline);
+	if (c->phase == IDLE)
+		atomic_store(&c->client.state, CLIENT_BUSY);
+	if (n > 0)
+		c->in.length += (size_t)n;
+	else
+		give_up(c, n);
+	return n > 0;
+}
+
+/* ---- from the first byte to the last -------------------------------------------------------- */
+
+/* Read on for a while: a close with unread input makes a reset, which can overtake the answer. */
+static void linger(struct connection *c)
+{
+	int64_t deadline = filch_after(LINGER);
+
+	shutdown(c->client.fd, SHUT_WR);
+	while (filch_recv(c->client.fd, c->in.data, c->in.capacity, 0, deadline) > 0)
+		;
+}
+
+static void finish(struct connection *c)
+{
+	flush(c);
+	if (c->refused && !c->broken)
+		linger(c);
+	clients_leave(&c->server->clients, &c->client);
+	buffer_free(&c->in);
+	buffer_free(&c->out);
+	buffer_free(&c->request.body);
+	free(c);
+}
+
+static void serve(void *arg)
+{
+	struct connection *c = arg;
+
+	while (!c->closing && receive(c)) {
+		answer_all(c);
+		flush(c);
+	}
+	finish(c);
+}
+
+void connection_start(struct server *s, int fd)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		filch_close(fd);
+		filch_sem_post(&s->clients.places);
+		return;
+	}
+	c->server = s;
+	c->client.fd = fd;
+	request_reset(&c->request, &s->options->limits);
+	clients_join(&s->clients, &c->client);
+	if (s->executor->serve(s->executor->context, serve, c) < 0) {
+		c->broken = true;
+		finish(c);
+	}
+}

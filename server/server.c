@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* ns: who had just connected as the drain began has that long to send the request */
+#define GRACE 100000000ll
+
+static int fail(const struct options *o, const char *what, int error)
+{
+	fprintf(stderr, "%s: %s: %s\n", o->program, what, strerror(error));
+	return EXIT_FAILURE;
+}
+
+/* How many connections there may be, with some descriptors left for everything else. */
+static size_t places(const struct options *o)
+{
+	struct rlimit limit;
+	size_t room = o->max_connections, spare;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		spare = limit.rlim_cur < 256 ? limit.rlim_cur / 2 : 128;
+		if (limit.rlim_cur - spare < room)
+			room = limit.rlim_cur - spare;
+	}
+	return room;
+}
+
+static int take_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN); /* stdout may be a pipe that nobody reads */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int server_open(struct server *s, const struct options *options)
+{
+	int error;
+
+	*s = (struct server){ .options = options };
+	error = listener_open(&s->listener, options);
+	if (error)
+		return error;
+	error = clients_init(&s->clients, places(options));
+	if (error)
+		return fail(options, "eventfd", -error);
+	s->signals = take_signals();
+	return s->signals < 0 ? fail(options, "signalfd", errno) : 0;
+}
+
+/* Renamed into place, so that whoever waits for the file never reads half of it. */
+static int write_port(const struct server *s)
+{
+	const char *path = s->options->port_file;
+	char *draft = NULL;
+	FILE *file;
+	bool good;
+
+	if (asprintf(&draft, "%s.%d", path, (int)getpid()) < 0)
+		return fail(s->options, path, ENOMEM);
+	file = fopen(draft, "we");
+	good = file && fprintf(file, "%u\n", s->listener.port) > 0;
+	good = file && fclose(file) == 0 && good && rename(draft, path) == 0;
+	if (!good) {
+		fail(s->options, path, errno);
+		unlink(draft);
+	}
+	free(draft);
+	return good ? 0 : EXIT_FAILURE;
+}
+
+static int announce(const struct server *s)
+{
+	if (s->options->port_file && write_port(s))
+		return EXIT_FAILURE;
+	if (!s->options->quiet) {
+		printf("filchd: http://%s (%s)\n", s->listener.address, s->executor->what);
+		fflush(stdout);
+	}
+	return 0;
+}
+
+enum event { SIGNALLED, ALL_GONE, TIMED_OUT };
+
+/* The next SIGTERM or SIGINT, or what else happens first. */
+static enum event next_event(const struct server *s, int64_t deadline)
+{
+	struct pollfd on[] = { { s->signals, POLLIN, 0 }, { s->clients.all_gone, POLLIN, 0 } };
+	struct signalfd_siginfo info;
+	int64_t left = -1;
+
+	for (;;) {
+		if (deadline != FILCH_NEVER) {
+			left = (deadline - filch_now() + 999999) / 1000000;
+			left = left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : left;
+		}
+		if (poll(on, 2, (int)left) == 0)
+			return TIMED_OUT;
+		if (on[1].revents)
+			return ALL_GONE;
+		/* SIGHUP is for what is open: nothing is yet. */
+		if (on[0].revents && read(s->signals, &info, sizeof(info)) == sizeof(info) &&
+		    info.ssi_signo != SIGHUP)
+			return SIGNALLED;
+	}
+}
+
+static int drain(struct server *s)
+{
+	int64_t end = filch_after(s->options->drain_timeout);
+	int64_t grace = filch_after(GRACE);
+	enum event event;
+
+	clients_drain(&s->clients, DRAINING);
+	listener_stop(s);
+	event = next_event(s, grace < end ? grace : end);
+	if (event == TIMED_OUT) {
+		clients_drain(&s->clients, HURRYING);
+		event = next_event(s, end);
+	}
+	if (event == ALL_GONE)
+		return 0;
+	fprintf(stderr, "%s: %s with %zu connections open\n", s->options->program,
+	        event == SIGNALLED ? "stopped" : "gave up", atomic_load(&s->clients.count));
+	return EXIT_FAILURE;
+}
+
+int server_run(struct server *s, const struct executor *executor)
+{
+	int error;
+
+	s->executor = executor;
+	error = executor->accept(executor->context, listener_run, s);
+	if (error < 0)
+		return fail(s->options, "cannot accept", -error);
+	error = announce(s);
+	if (error)
+		return error;
+	next_event(s, FILCH_NEVER);
+	return drain(s);
+}
+
+/* Threads that are no workers share the last counter. */
+void server_count(struct server *s, size_t requests)
+{
+	atomic_fetch_add(&s->answered[(unsigned)filch_worker() % COUNTERS].n, requests);
+}
+
+size_t server_answered(const struct server *s)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < COUNTERS; i++)
+		sum += atomic_load(&s->answered[i].n);
+	return sum;
+}
