@@ -181,7 +181,7 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 	if (!s->slots)
 		lend_slots(w, s);
 	s->frames++;
-	if (slot->state != ROOT)
+	if (load_relaxed(&slot->state) != ROOT) /* relaxed: always so, or never */
 		s->origin = slot;
 	return (filch_frame){ &s->words, s->words.top };
 }

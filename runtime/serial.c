@@ -12,7 +12,7 @@
 
 struct filch_stack_ *serial_of(struct filch_slot_ *slot)
 {
-	uintptr_t state = (uintptr_t)slot->state;
+	uintptr_t state = (uintptr_t)load_relaxed(&slot->state); /* relaxed: only the mark counts, and it never changes */
 
 	return state & MARK ? (struct filch_stack_ *)(state & ~MARK) : NULL;
 }
@@ -20,7 +20,7 @@ struct filch_stack_ *serial_of(struct filch_slot_ *slot)
 /* The words of a runtime's stack never have this bound: it is poisoned, or points into the stack's slots. */
 bool serial_words(struct filch_stack_ *words)
 {
-	return !words->bound;
+	return !load_relaxed(&words->bound); /* relaxed: never so, or always */
 }
 
 static void run_in(struct filch_slot_ *slot, struct filch_slot_ *first, struct filch_slot_ *limit)

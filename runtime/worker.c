@@ -20,7 +20,6 @@
 
 #include "steal.h"
 
-
 #define FAIR_TICK 61 /* items between two looks at what else is there: a prime, so that it falls in with no pattern */
 #define SPARES 64    /* stacks in hand, at most */
 #define SLOTS 4      /* slot areas in hand, at most */
