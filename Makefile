@@ -40,11 +40,11 @@ O := $(B)/obj
 # A sanitizer build also checks what the header leaves unchecked: joins that do not match forks.
 SAN_DEFS := $(if $(SAN),-DFILCH_DEBUG -fno-omit-frame-pointer)
 
-COMMON := -D_GNU_SOURCE -Iruntime/include -pthread -Wall -Wextra -Wpedantic \
-	$(if $(WERROR),-Werror) $(SAN_FLAGS) $(SAN_DEFS)
+COMMON := -D_GNU_SOURCE -Iruntime/include -pthread -Wall -Wextra -Wpedantic $(SAN_FLAGS) $(SAN_DEFS)
 C_FLAGS    = -std=c11 $(COMMON) $(CPPFLAGS) $(CFLAGS)
 CXX_FLAGS  = -std=c++17 $(COMMON) $(CPPFLAGS) $(CXXFLAGS)
-LINK_FLAGS = $(SAN_FLAGS) -pthread $(LDFLAGS)
+STRICT    := $(if $(WERROR),-Werror)
+LINK_FLAGS = $(SAN_FLAGS) -pthread $(CFLAGS) $(LDFLAGS)
 # Lazily: on a fresh machine pkg-config is only there once `deps` has run.
 LIBS       = $(shell $(PKG_CONFIG) --libs liburcu-memb)
 
@@ -92,21 +92,25 @@ all: $(LIB_A) $(LIB_SO) $(FILCHD) ## libraries and filchd (the default)
 
 # ---- objects --------------------------------------------------------------------------------
 
-# Remembers the compiler and its flags: another CC or CFLAGS makes everything anew.
+# Files that change only when what they say does: with another compiler or other flags everything
+# is made anew, and with a source more or less the programs are linked anew.
+remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
+
 $(O)/flags: FORCE | $(DEPS)
-	@mkdir -p $(@D)
-	@echo '$(CC) $(C_FLAGS) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS)' | cmp -s - $@ || \
-		echo '$(CC) $(C_FLAGS) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS)' > $@
+	$(call remember,$(CC) $(C_FLAGS) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS))
+
+$(O)/sources: FORCE
+	$(call remember,$(RUNTIME_O) $(SERVER_O))
 
 FLAGS_of = $(FLAGS_$(firstword $(subst /, ,$*)))
 
 $(O)/%.o: %.c $(O)/flags | $(DEPS)
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(C_FLAGS) $(FLAGS_of) -MMD -MP -c -o $@ $<
+	$(call say,CC)$(CC) $(C_FLAGS) $(FLAGS_of) $(STRICT) -MMD -MP -c -o $@ $<
 
 $(O)/%.o: %.cpp $(O)/flags | $(DEPS)
 	@mkdir -p $(@D)
-	$(call say,CXX)$(CXX) $(CXX_FLAGS) $(FLAGS_of) -MMD -MP -c -o $@ $<
+	$(call say,CXX)$(CXX) $(CXX_FLAGS) $(FLAGS_of) $(STRICT) -MMD -MP -c -o $@ $<
 
 $(O)/%.o: %.S $(O)/flags | $(DEPS)
 	@mkdir -p $(@D)
@@ -125,21 +129,21 @@ $(LLHTTP)/%.c: | $(DEPS)
 
 # One object, in which everything but the API has become local: nothing can clash with the
 # names of a program that links the archive.
-$(O)/libfilch.o: $(RUNTIME_O)
-	$(call say,LD)$(CC) -r -nostdlib -o $@ $^
+$(O)/libfilch.o: $(RUNTIME_O) $(O)/sources
+	$(call say,LD)$(CC) -r -nostdlib -o $@ $(RUNTIME_O)
 	$(Q)$(OBJCOPY) --localize-hidden $@
 
 $(LIB_A): $(O)/libfilch.o
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
 # nodelete: worker threads and RCU callbacks must not outlive their code (dlclose).
-$(LIB_SO): $(RUNTIME_O) runtime/filch.map
+$(LIB_SO): $(RUNTIME_O) $(O)/sources runtime/filch.map
 	$(call say,LD)$(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(SONAME) \
 		-Wl,--version-script=runtime/filch.map -Wl,-z,nodelete -o $@ $(RUNTIME_O) $(LIBS)
 	$(Q)ln -sf $(@F) $(B)/$(SONAME) && ln -sf $(@F) $(B)/libfilch.so
 
-$(B)/filchd: $(SERVER_O) $(LLHTTP_O) $(LIB_A)
-	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)
+$(B)/filchd: $(SERVER_O) $(LLHTTP_O) $(LIB_A) $(O)/sources
+	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 serve: $(B)/filchd | $(DEPS) ## filchd on http://127.0.0.1:8080 until Ctrl-C; ARGS= for more options
 	$(Q)exec $(B)/filchd --listen 127.0.0.1:8080 $(ARGS)
@@ -148,9 +152,9 @@ serve: $(B)/filchd | $(DEPS) ## filchd on http://127.0.0.1:8080 until Ctrl-C; AR
 
 # A test is one file and one program. It may include a part's own header, so it is linked with
 # the objects: in the library those names are local.
-$(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O)
+$(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O) $(O)/sources
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(TEST_LIBS)
 
 RUN_TESTS = B='$(B)' SAN='$(SAN)' CC='$(CC)' UNIT='$(UNIT)' STRESS='$(STRESS)' tests/run
 
