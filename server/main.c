@@ -43,8 +43,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: cannot start: %s\n", options.program, strerror(errno));
 		return EXIT_FAILURE;
 	}
-	snprintf(what, sizeof(what), "%u worker%s, epoll", filch_workers(executor.runtime),
-	         filch_workers(executor.runtime) == 1 ? "" : "s");
+	snprintf(what, sizeof(what), "%u workers, epoll", filch_workers(executor.runtime));
 	executor.what = what;
 	status = server_run(&server, &executor);
 	/* Not drained: what is in progress would hold filch_stop up, and ends with the process. */

@@ -87,7 +87,7 @@ static int help(const struct options *o)
 	char left[64];
 
 	printf("usage: %s [option value ...]\n\n"
-	       "Serves HTTP. On SIGTERM or Ctrl-C it ends what is in progress; a second one is final.\n"
+	       "Serves HTTP. On SIGTERM or Ctrl-C it ends what is in progress; a second is final.\n"
 	       "Times are in seconds, fractions allowed.\n\n",
 	       o->program);
 	for (const struct option *option = table; option < END_OF_TABLE; option++) {

@@ -390,7 +390,7 @@ enum progress request_feed(struct request *q, const char *first, size_t length)
 	if (q->unknown_method)
 		return judge_method(q, length < q->limits->header ? length : q->limits->header);
 	while (q->used < length) {
-		/* No byte beyond the limit is looked at, or the answer would depend on the split. */
+		/* No byte beyond the limit is looked at, or the answer would tell the split. */
 		size_t end = q->head || length < q->limits->header ? length : q->limits->header;
 		llhttp_errno_t error = llhttp_execute(&q->parser, first + q->used, end - q->used);
 

@@ -92,7 +92,8 @@ static int announce(const struct server *s)
 	if (s->options->port_file && write_port(s))
 		return EXIT_FAILURE;
 	if (!s->options->quiet) {
-		printf("filchd: http://%s (%s)\n", s->listener.address, s->executor->what);
+		printf("%s: http://%s (%s)\n", s->options->program, s->listener.address,
+		       s->executor->what);
 		fflush(stdout);
 	}
 	return 0;
