@@ -12,7 +12,7 @@
 
 #include "item.h"
 #include "slots.h"
-#include "wait.h"
+#include "waiter.h"
 
 struct stack {
 	struct filch_stack_ words; /* first: frames point to it */

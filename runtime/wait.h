@@ -10,23 +10,10 @@
 #define WAIT_H
 
 #include "lock.h"
-#include "timer.h"
+#include "waiter.h"
 
 #define WAITERS ((uint64_t)2) /* the list is not empty */
 #define VALUE_ONE ((uint64_t)1 << 8)
-
-enum { WAITING, CLAIMED_WAITER, WOKEN };
-
-struct waiter {
-	struct waiter *next, *prev;
-	uint32_t state;      /* WAITING until somebody claims it; a thread sleeps on it until WOKEN */
-	int result;          /* what its wait answers; the claimer's to write */
-	int refusal;         /* why it must not begin: -ETIMEDOUT, -ENOMEM */
-	bool listed;         /* in a list: protected by the list's lock */
-	struct stack *stack; /* who waits; NULL: a thread */
-	void *value;         /* the object's: what is handed over */
-	struct timer timer;
-};
 
 /*
  * Prepare a wait, before anything is locked: the running task's own waiter, or thread's. The task's private forks are

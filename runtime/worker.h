@@ -11,6 +11,7 @@
 #include "poller.h"
 #include "stack.h"
 #include "timer.h"
+#include "wait.h"
 
 #define MAX_WORKERS 1024
 
