@@ -156,7 +156,8 @@ $(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O) $(O)/sources
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(TEST_LIBS)
 
-RUN_TESTS = B='$(B)' SAN='$(SAN)' CC='$(CC)' UNIT='$(UNIT)' STRESS='$(STRESS)' tests/run
+RUN_TESTS = B='$(B)' SAN='$(SAN)' SAN_FLAGS='$(SAN_FLAGS)' CC='$(CC)' \
+	UNIT='$(UNIT)' STRESS='$(STRESS)' tests/run
 
 check: all $(UNIT) $(STRESS) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
 	$(Q)$(RUN_TESTS)
