@@ -32,6 +32,14 @@ static inline uint64_t lock(uint64_t *word)
 	}
 }
 
+static inline bool try_lock(uint64_t *word)
+{
+	uint64_t value = 0;
+
+	/* Acquire: as lock(). */
+	return cas_acquire(word, &value, LOCKED);
+}
+
 static inline void unlock(uint64_t *word, uint64_t value)
 {
 	/* Release: our section before the next holder's. Pairs with the CAS in lock(). */

@@ -20,7 +20,7 @@ static void own(filch_mutex *m, void *owner)
 	store_relaxed(&m->owner_, owner); /* relaxed: see above; pairs with filch_mutex_lock() */
 }
 
-static bool try_lock(filch_mutex *m)
+static bool take_if_free(filch_mutex *m)
 {
 	uint64_t word = 0;
 
@@ -30,7 +30,7 @@ static bool try_lock(filch_mutex *m)
 
 int filch_mutex_trylock(filch_mutex *m)
 {
-	if (!try_lock(m))
+	if (!take_if_free(m))
 		return -EBUSY;
 	own(m, self_here());
 	return 0;
@@ -53,7 +53,7 @@ int filch_mutex_lock(filch_mutex *m, int64_t deadline)
 {
 	void *self = self_here();
 
-	if (try_lock(m)) {
+	if (take_if_free(m)) {
 		own(m, self);
 		return 0;
 	}
@@ -69,7 +69,7 @@ void filch_mutex_unlock(filch_mutex *m)
 	struct waiter *w;
 
 	own(m, NULL);
-	/* Release: our section before the next holder's. Pairs with try_lock(). */
+	/* Release: our section before the next holder's. Pairs with take_if_free(). */
 	if (cas_acq_rel(&m->word_, &word, 0))
 		return;
 	lock(&m->word_);

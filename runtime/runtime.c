@@ -96,6 +96,7 @@ static void free_runtime(struct filch *rt)
 	if (rt->retiring)
 		urcu_memb_barrier();
 	stacks_destroy(&rt->stacks);
+	node_pool_destroy(&rt->nodes);
 	free(rt);
 }
 

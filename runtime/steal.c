@@ -141,20 +141,24 @@ void wake_all(struct filch *rt)
 		wake(rt, rt->worker[i]);
 }
 
-void make_ready(struct filch *rt, struct filch_slot_ *item)
+struct worker *host_of_thread(struct filch *rt)
 {
 	static unsigned threads;
 	static _Thread_local unsigned number __attribute__((tls_model("initial-exec")));
+
+	if (!number)
+		number = 1 + add_relaxed(&threads, 1); /* relaxed: only to tell threads apart */
+	return rt->worker[number % rt->count];
+}
+
+void make_ready(struct filch *rt, struct filch_slot_ *item)
+{
 	struct worker *w = worker_here();
 	void *it = item;
 
-	if (!w || w->rt != rt) {
-		if (!number)
-			number = 1 + add_relaxed(&threads, 1); /* relaxed: only to tell threads apart */
-		w = rt->worker[number % rt->count];
+	if (!w || w->rt != rt)
+		inbox_put(&host_of_thread(rt)->inbox, item);
+	else if (deque_push(&w->ready, &it, 1))
 		inbox_put(&w->inbox, item);
-	} else if (deque_push(&w->ready, &it, 1)) {
-		inbox_put(&w->inbox, item);
-	}
 	wake_one(rt);
 }

@@ -2,9 +2,6 @@
 #include "task.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-#define NODES 1024 /* task nodes in hand of a worker, at most */
 
 /* What a task's slot holds. */
 struct __attribute__((may_alias)) task {
@@ -19,31 +16,20 @@ static struct task *task_in(struct filch_slot_ *slot)
 	return (struct task *)(void *)slot->data;
 }
 
-struct filch_slot_ *node_new(struct filch *rt)
+/* A node is the worker's if this is one of rt's, otherwise it comes from what is kept for the threads of an inbox. */
+static struct filch_slot_ *new_node(struct filch *rt)
 {
 	struct worker *w = worker_here();
-	struct filch_slot_ *node = w && w->rt == rt ? w->nodes : NULL;
-	int saved = errno;
+	struct filch_slot_ *node;
 
-	if (!node) {
-		node = aligned_alloc(CACHE_LINE, sizeof(*node));
-		errno = saved;
-		return node;
-	}
-	w->nodes = item_next(node);
-	w->node_count--;
+	if (w && w->rt == rt)
+		return node_take(&w->nodes, &rt->nodes);
+	w = host_of_thread(rt);
+	if (!try_lock(&w->outside_word))
+		return node_take_new(&rt->nodes);
+	node = node_take(&w->outside, &rt->nodes);
+	unlock(&w->outside_word, 0);
 	return node;
-}
-
-void node_free(struct worker *w, struct filch_slot_ *node)
-{
-	if (w->node_count >= NODES) {
-		free(node);
-		return;
-	}
-	item_set_next(node, w->nodes);
-	w->nodes = node;
-	w->node_count++;
 }
 
 /* Count a task out: it has run on this worker, or (NULL) it was refused after all. */
@@ -93,7 +79,7 @@ static void run_task(struct filch_slot_ *slot)
 	w->current->group = t.group;
 	w->current->origin = NULL;
 	if (!t.waiter)
-		node_free(w, slot);
+		node_give(&w->nodes, &w->rt->nodes, slot);
 	t.fn(t.arg);
 	w = worker_here();
 	w->current->group = NULL;
@@ -112,7 +98,7 @@ int task_submit(struct filch *rt, filch_fn *fn, void *arg, struct filch_group *g
 
 	if (error)
 		return error;
-	node = node_new(rt);
+	node = new_node(rt);
 	if (!node) {
 		count_out(rt, NULL);
 		return -ENOMEM;

@@ -349,12 +349,6 @@ void worker_destroy(struct worker *w)
 	deque_destroy(&w->ready);
 	while (w->slots)
 		slots_free(worker_take_slots(w));
-	while (w->nodes) {
-		struct filch_slot_ *node = w->nodes;
-
-		w->nodes = item_next(node);
-		free(node);
-	}
 }
 
 void *worker_main(void *worker)

@@ -7,6 +7,7 @@
 
 #include "deque.h"
 #include "inbox.h"
+#include "node.h"
 #include "park.h"
 #include "poller.h"
 #include "stack.h"
@@ -19,6 +20,8 @@ struct worker {
 	/* Others write to these. */
 	struct park park;
 	struct inbox inbox;
+	uint64_t outside_word;  /* the lock of the next; threads outside only try it */
+	struct nodes outside;   /* memory for tasks that they put into the inbox */
 	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
 	struct timers timers;
@@ -38,8 +41,7 @@ struct worker {
 	struct stack *spares;     /* stacks in hand */
 	unsigned spare_count;
 	struct slots *slots;      /* slots in hand */
-	struct filch_slot_ *nodes; /* task nodes in hand, linked by item_next() */
-	unsigned node_count;
+	struct nodes nodes;       /* memory for tasks in hand */
 	void (*after)(struct worker *w, void *arg); /* what to do first on the stack switched to */
 	void *after_arg;
 	struct stack thread; /* where it came in */
@@ -58,6 +60,7 @@ struct filch {
 	unsigned flags;
 	size_t stack_size;
 	struct stacks stacks;
+	struct node_pool nodes;
 	struct worker *worker[];
 };
 
@@ -101,8 +104,7 @@ static inline void poison(struct stack *s)
 }
 
 struct slots *worker_take_slots(struct worker *w); /* those in hand, for the current stack; never NULL */
-struct filch_slot_ *node_new(struct filch *rt);    /* memory for a task; NULL without */
-void node_free(struct worker *w, struct filch_slot_ *node);
+struct worker *host_of_thread(struct filch *rt);   /* whose inbox the calling thread uses */
 bool runtime_quiet(struct filch *rt);
 void retire_array(struct deque_array *old); /* free when no thief reads it any more */
 

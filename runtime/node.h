@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory for tasks: slots that are recycled and never given back before the runtime is freed. Each worker has some in hand.
+ */
+#ifndef NODE_H
+#define NODE_H
+
+#include "inbox.h"
+
+struct nodes { /* in hand of one worker, or of the threads outside that share an inbox */
+	struct filch_slot_ *some;    /* linked by item_next() */
+	unsigned count;              /* of these */
+	struct filch_slot_ *batches; /* more of the kind: each is the first of a batch */
+};
+
+struct node_pool { /* one a runtime */
+	struct inbox batches; /* what somebody has too much of */
+	struct inbox blocks;  /* all memory, to be freed in the end */
+};
+
+struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool); /* NULL without memory */
+struct filch_slot_ *node_take_new(struct node_pool *pool);               /* one alone, from nobody's hand */
+void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node);
+void node_pool_destroy(struct node_pool *pool);
+
+#endif
