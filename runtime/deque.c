@@ -29,6 +29,8 @@
  * 5. Growth copies [top, bottom) and publishes the new array with release; a thief loads it with acquire. One that still
  *    reads the old array reads the same entries there: the owner no longer writes to it. It is freed by retire().
  *
+ * 6. Without pops nothing leaves but by CAS on top, so one CAS may take several: the argument of 4 holds for each place.
+ *
  * Indices are 64 bits and do not wrap in practice; differences are taken before comparing all the same.
  */
 #include "deque.h"
@@ -137,19 +139,29 @@ bool deque_pop_if(struct deque *d, void *item)
 	return deque_pop(d) == item;
 }
 
-void *deque_steal(struct deque *d)
+int64_t deque_take(struct deque *d, void **items, int64_t n)
 {
 	for (;;) {
 		int64_t top = load_seq(&d->top);
+		int64_t some = load_seq(&d->bottom) - top;
 		struct deque_array *a;
-		void *item;
 
-		if (load_seq(&d->bottom) - top <= 0)
-			return NULL;
+		if (some <= 0)
+			return 0;
+		if (some > n)
+			some = n;
 		/* Acquire: the array before its entries. Pairs with the store_release in grow(). */
 		a = load_acquire(&d->array);
-		item = get(a, top);
-		if (cas_seq(&d->top, &top, top + 1))
-			return item; /* another thief, or the owner, has moved on otherwise: look again */
+		for (int64_t i = 0; i < some; i++)
+			items[i] = get(a, top + i);
+		if (cas_seq(&d->top, &top, top + some))
+			return some; /* somebody else has moved on otherwise: look again */
 	}
+}
+
+void *deque_steal(struct deque *d)
+{
+	void *item; /* one alone never leaves a gap that a pop could fall into (2) */
+
+	return deque_take(d, &item, 1) ? item : NULL;
 }

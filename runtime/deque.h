@@ -2,9 +2,11 @@
 /*
  * The work-stealing deque. One owner pushes and pops at the bottom; anybody may steal at the top.
  *
- *			push, pop, pop_if	steal, size
+ *			push, pop, pop_if	steal, take, size
  *	owner		yes			yes
  *	anybody		no			yes, inside a read-side section in which retire() does not free
+ *
+ * An owner that never pops, and takes its own from the top as everybody does, has a first-in-first-out queue.
  */
 #ifndef DEQUE_H
 #define DEQUE_H
@@ -37,6 +39,9 @@ int deque_push(struct deque *d, void *const *items, int64_t n);
 void *deque_pop(struct deque *d);                /* the youngest, or NULL */
 bool deque_pop_if(struct deque *d, void *item);  /* pop the youngest if it is this one */
 void *deque_steal(struct deque *d);              /* the oldest, or NULL */
+
+/* Take up to n of the oldest at once, oldest first; returns how many. Only from a deque whose owner never pops. */
+int64_t deque_take(struct deque *d, void **items, int64_t n);
 
 /* How many entries there are: exact for an owner without thieves, a hint for others. */
 static inline int64_t deque_size(const struct deque *d)

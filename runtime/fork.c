@@ -181,8 +181,10 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 	if (!s->slots)
 		lend_slots(w, s);
 	s->frames++;
-	if (load_relaxed(&slot->state) != ROOT) /* relaxed: always so, or never */
+	if (load_relaxed(&slot->state) != ROOT) { /* relaxed: always so, or never */
+		group_settle(w);
 		s->origin = slot;
+	}
 	return (filch_frame){ &s->words, s->words.top };
 }
 

@@ -3,6 +3,10 @@
  * Groups. The word counts the tasks that have not finished (VALUE_ONE each) beside the lock and the mark of waiters, so that
  * the last task's step from one to none is its last access when nobody waits, and takes the lock in the same step when
  * somebody does: whoever then sees the count at none while the word is unlocked may free the group.
+ *
+ * A worker that runs one task of a group after the other counts them out together (group_settle): at the latest before it does
+ * anything else, or nothing. Meanwhile the group is not done anyway, since the task that it runs belongs to it. And a task
+ * that is submitted there meanwhile takes the place of one that finished, without touching the word.
  */
 #include <errno.h>
 
@@ -60,15 +64,44 @@ static bool count(filch_group *g, uint64_t change)
 	}
 }
 
-void group_done(struct filch_group *g)
+static void count_out(filch_group *g, uint64_t n)
 {
 	struct waiter *chain;
 
-	if (!count(g, -VALUE_ONE))
+	if (!count(g, -(n * VALUE_ONE)))
 		return;
 	chain = wait_take_all(&g->waiters_, 0, NULL);
 	unlock(&g->word_, 0);
 	waiters_wake(chain);
+}
+
+void group_settle(struct worker *w)
+{
+	uint64_t n = w->finished;
+
+	if (!n)
+		return;
+	w->finished = 0;
+	count_out(w->group, n);
+}
+
+void group_done(struct worker *w, struct filch_group *g)
+{
+	if (w->group != g)
+		group_settle(w);
+	w->group = g;
+	w->finished++;
+}
+
+/* Before the task can be found: nobody may see the group done while it is submitted. */
+static void count_in(filch_group *g)
+{
+	struct worker *w = worker_here();
+
+	if (w && w->group == g && w->finished)
+		w->finished--;
+	else
+		count(g, VALUE_ONE);
 }
 
 int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
@@ -79,10 +112,10 @@ int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
 		return -EINVAL;
 	if (cancelled(g))
 		return -ECANCELED;
-	count(g, VALUE_ONE);
+	count_in(g);
 	error = task_submit(g->rt_, fn, arg, g);
 	if (error)
-		group_done(g);
+		count_out(g, 1);
 	return error;
 }
 

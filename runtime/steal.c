@@ -3,7 +3,7 @@
 
 #include <urcu/urcu-memb.h>
 
-#define MANY 32 /* items to take from a ready queue at once, at most */
+#define MANY 128 /* items to take from a ready queue at once, at most */
 
 /* G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003. */
 static unsigned next_random(struct worker *w)
@@ -17,18 +17,17 @@ static unsigned next_random(struct worker *w)
 /* Take half of what is ready there, up to MANY: a visit costs more than an item. */
 static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim)
 {
-	int64_t want = deque_size(&victim->ready) / 2;
-	struct filch_slot_ *first = deque_steal(&victim->ready);
-	void *more[MANY];
-	int64_t n = 0;
+	int64_t size = deque_size(&victim->ready), n;
+	void *items[MANY];
 
-	while (first && n < want && n < MANY - 1 && (more[n] = deque_steal(&victim->ready)))
-		n++;
-	if (n && deque_push(&w->ready, more, n)) {
-		while (n)
-			inbox_put(&w->inbox, more[--n]);
+	if (!size)
+		return NULL;
+	n = deque_take(&victim->ready, items, size < 2 * MANY ? (size + 1) / 2 : MANY);
+	if (n > 1 && deque_push(&w->ready, items + 1, n - 1)) {
+		while (n > 1)
+			inbox_put(&w->inbox, items[--n]);
 	}
-	return first;
+	return n ? items[0] : NULL;
 }
 
 static struct filch_slot_ *steal_inbox(struct worker *w, struct worker *victim)

@@ -76,6 +76,8 @@ static void run_task(struct filch_slot_ *slot)
 	struct task t = *task_in(slot);
 	struct worker *w = worker_here();
 
+	if (w->group != t.group)
+		group_settle(w);
 	w->current->group = t.group;
 	w->current->origin = NULL;
 	if (!t.waiter)
@@ -86,7 +88,7 @@ static void run_task(struct filch_slot_ *slot)
 	count_out(w->rt, w);
 	count_up(&w->stats.tasks); /* relaxed inside: a statistic */
 	if (t.group)
-		group_done(t.group);
+		group_done(w, t.group);
 	if (t.waiter && waiter_claim(t.waiter, 0))
 		waiter_wake(t.waiter);
 }

@@ -103,6 +103,7 @@ static void resume(struct filch_slot_ *item)
 {
 	struct worker *w = worker_here();
 
+	group_settle(w);
 	switch_to(w, container_of(item, struct stack, item), keep_spare, w->current);
 }
 
@@ -277,6 +278,7 @@ static struct filch_slot_ *search(struct worker *w)
 	struct filch *rt = w->rt;
 	struct filch_slot_ *item = NULL;
 
+	group_settle(w);
 	trim_slots(w);
 	parking_search(&rt->parking);
 	poison_others(w);

@@ -42,6 +42,8 @@ struct worker {
 	unsigned spare_count;
 	struct slots *slots;      /* slots in hand */
 	struct nodes nodes;       /* memory for tasks in hand */
+	struct filch_group *group; /* whose tasks finished here and are not yet counted out: see group.c */
+	uint64_t finished;         /* how many */
 	void (*after)(struct worker *w, void *arg); /* what to do first on the stack switched to */
 	void *after_arg;
 	struct stack thread; /* where it came in */
@@ -102,6 +104,8 @@ static inline void poison(struct stack *s)
 	store_relaxed(&s->words.limit, (struct filch_slot_ *)0);
 	store_relaxed(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
 }
+
+void group_settle(struct worker *w); /* group.c: count out what finished, before anything else is done */
 
 struct slots *worker_take_slots(struct worker *w); /* those in hand, for the current stack; never NULL */
 struct worker *host_of_thread(struct filch *rt);   /* whose inbox the calling thread uses */
