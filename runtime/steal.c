@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Whom to steal from: everybody in turn, beginning with a random one, so that thieves spread (R. D. Blumofe and C. E.
+ * Leiserson, "Scheduling multithreaded computations by work stealing", Journal of the ACM 46(5), 1999). From each first
+ * a fork, the oldest and so the biggest; then half of what is ready there; then its inbox.
+ *
+ * One fork at a time: a second one taken from a tree would be a piece that its owner will want to join soon. Ready tasks
+ * and what comes from an inbox are many and small, and the visit costs more than they do.
+ */
 #include "steal.h"
 
 #include <urcu/urcu-memb.h>
@@ -14,6 +22,12 @@ static unsigned next_random(struct worker *w)
 	return w->random;
 }
 
+static void put_back(struct worker *w, void **items, int64_t n)
+{
+	while (n > 0)
+		inbox_put(&w->inbox, items[--n]);
+}
+
 /* Take half of what is ready there, up to MANY: a visit costs more than an item. */
 static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim)
 {
@@ -23,31 +37,26 @@ static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim)
 	if (!size)
 		return NULL;
 	n = deque_take(&victim->ready, items, size < 2 * MANY ? (size + 1) / 2 : MANY);
-	if (n > 1 && deque_push(&w->ready, items + 1, n - 1)) {
-		while (n > 1)
-			inbox_put(&w->inbox, items[--n]);
-	}
+	if (n > 1 && deque_push(&w->ready, items + 1, n - 1))
+		put_back(w, items + 1, n - 1);
 	return n ? items[0] : NULL;
 }
 
-static struct filch_slot_ *steal_inbox(struct worker *w, struct worker *victim)
+void empty_inbox(struct worker *w, struct inbox *in)
 {
-	struct filch_slot_ *first, *rest;
+	struct filch_slot_ *item = inbox_take(in);
+	void *items[MANY];
 
-	if (inbox_empty(&victim->inbox))
-		return NULL;
-	first = inbox_take(&victim->inbox);
-	if (!first)
-		return NULL;
-	for (rest = item_next(first); rest;) {
-		struct filch_slot_ *next = item_next(rest);
-		void *item = rest;
+	while (item) {
+		int64_t n = 0;
 
-		if (deque_push(&w->ready, &item, 1))
-			inbox_put(&w->inbox, rest);
-		rest = next;
+		for (; item && n < MANY; n++) {
+			items[n] = item;
+			item = item_next(item);
+		}
+		if (deque_push(&w->ready, items, n))
+			put_back(w, items, n); /* no memory to grow: they stay reachable */
 	}
-	return first;
 }
 
 static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
@@ -56,8 +65,10 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
 
 	if (!item)
 		item = steal_ready(w, victim);
-	if (!item)
-		item = steal_inbox(w, victim);
+	if (!item && !inbox_empty(&victim->inbox)) {
+		empty_inbox(w, &victim->inbox);
+		item = deque_steal(&w->ready);
+	}
 	/* Relaxed inside: statistics. */
 	if (item && victim != w)
 		count_up(&w->stats.steals);
@@ -79,6 +90,7 @@ struct filch_slot_ *steal(struct worker *w)
 	return item;
 }
 
+/* H2 and H3 of the argument in fork.c. What is poisoned already need not be again: its owner has yet to look at the hunger. */
 void poison_others(struct worker *w)
 {
 	for (unsigned i = 0; i < w->rt->count; i++) {
@@ -104,6 +116,7 @@ bool anything(struct filch *rt)
 	return false;
 }
 
+/* Wake this one if it sleeps. */
 static bool wake(struct filch *rt, struct worker *w)
 {
 	switch (park_claim(&rt->parking, &w->park)) {
@@ -140,6 +153,7 @@ void wake_all(struct filch *rt)
 		wake(rt, rt->worker[i]);
 }
 
+/* A thread outside keeps to one inbox, so that what it submits stays in order and producers do not collide in one place. */
 struct worker *host_of_thread(struct filch *rt)
 {
 	static unsigned threads;

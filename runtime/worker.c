@@ -161,21 +161,6 @@ static void trim_slots(struct worker *w)
 
 /* ---- finding something to do ---- */
 
-/* Move what threads outside have left to where others can steal it. */
-static void empty_inbox(struct worker *w, struct inbox *in)
-{
-	struct filch_slot_ *item = inbox_take(in);
-
-	while (item) {
-		struct filch_slot_ *next = item_next(item);
-		void *it = item;
-
-		if (deque_push(&w->ready, &it, 1))
-			inbox_put(&w->inbox, item); /* no memory to grow: it stays reachable where it came from */
-		item = next;
-	}
-}
-
 static bool claim_late(struct timer *t)
 {
 	return waiter_claim(container_of(t, struct waiter, timer), -ETIMEDOUT);
