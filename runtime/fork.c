@@ -136,7 +136,7 @@ static void hand_to_finisher(struct worker *w, void *arg)
 	 * with the exchange in filch_finish_().
 	 */
 	if (exchange_acq_rel(&j.slot->state, (void *)j.stack) == DONE)
-		make_ready(w->rt, &j.stack->item);
+		ready_here(w, &j.stack->item);
 }
 
 bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
@@ -202,7 +202,7 @@ void filch_finish_(struct filch_slot_ *slot)
 	if (state == RUNNING || state == ROOT)
 		return;
 	waiter = state;
-	make_ready(waiter->rt, &waiter->item);
+	make_ready(waiter);
 }
 
 static void run_nested(void *slot)

@@ -94,26 +94,26 @@ void group_done(struct worker *w, struct filch_group *g)
 }
 
 /* Before the task can be found: nobody may see the group done while it is submitted. */
-static void count_in(filch_group *g)
+static void count_in(filch_group *g, struct worker *in)
 {
-	struct worker *w = worker_here();
-
-	if (w && w->group == g && w->finished)
-		w->finished--;
+	if (in && in->group == g && in->finished)
+		in->finished--;
 	else
 		count(g, VALUE_ONE);
 }
 
 int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
 {
+	struct worker *in;
 	int error;
 
 	if (!g || !g->rt_ || !fn)
 		return -EINVAL;
 	if (cancelled(g))
 		return -ECANCELED;
-	count_in(g);
-	error = task_submit(g->rt_, fn, arg, g);
+	in = worker_of(g->rt_);
+	count_in(g, in);
+	error = task_submit(g->rt_, in, fn, arg, g);
 	if (error)
 		count_out(g, 1);
 	return error;

@@ -5,6 +5,7 @@
  * sleep, and when they are equal it ends the runtime.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +206,8 @@ int filch_stop(filch *rt)
 		return -EALREADY;
 	wake_all(rt);
 	join_workers(rt, rt->count);
+	while (load_seq(&rt->visitors))
+		sched_yield();
 	descriptors_forget(rt);
 	free_runtime(rt);
 	return 0;

@@ -164,14 +164,35 @@ struct worker *host_of_thread(struct filch *rt)
 	return rt->worker[number % rt->count];
 }
 
-void make_ready(struct filch *rt, struct filch_slot_ *item)
+void ready_here(struct worker *w, struct filch_slot_ *item)
 {
-	struct worker *w = worker_here();
 	void *it = item;
 
-	if (!w || w->rt != rt)
-		inbox_put(&host_of_thread(rt)->inbox, item);
-	else if (deque_push(&w->ready, &it, 1))
+	if (deque_push(&w->ready, &it, 1))
 		inbox_put(&w->inbox, item);
+	wake_one(w->rt);
+}
+
+void ready_from_outside(struct filch *rt, struct filch_slot_ *item)
+{
+	inbox_put(&host_of_thread(rt)->inbox, item);
 	wake_one(rt);
+}
+
+/*
+ * Who wakes a task from outside is in no call on its runtime that anybody could know of, so it is counted before the task
+ * can go on, and filch_stop() waits for it.
+ */
+void make_ready(struct stack *s)
+{
+	struct filch *rt = s->rt;
+	struct worker *w = worker_of(rt);
+
+	if (w) {
+		ready_here(w, &s->item);
+		return;
+	}
+	add_seq(&rt->visitors, 1);
+	ready_from_outside(rt, &s->item);
+	add_seq(&rt->visitors, -(uint64_t)1);
 }

@@ -16,19 +16,19 @@ static struct task *task_in(struct filch_slot_ *slot)
 	return (struct task *)(void *)slot->data;
 }
 
-/* A node is the worker's if this is one of rt's, otherwise it comes from what is kept for the threads of an inbox. */
-static struct filch_slot_ *new_node(struct filch *rt)
+/* From the worker in hand if there is one, otherwise from what is kept for the threads of an inbox. */
+static struct filch_slot_ *new_node(struct filch *rt, struct worker *in)
 {
-	struct worker *w = worker_here();
 	struct filch_slot_ *node;
+	struct worker *host;
 
-	if (w && w->rt == rt)
-		return node_take(&w->nodes, &rt->nodes);
-	w = host_of_thread(rt);
-	if (!try_lock(&w->outside_word))
+	if (in)
+		return node_take(&in->nodes, &rt->nodes);
+	host = host_of_thread(rt);
+	if (!try_lock(&host->outside_word))
 		return node_take_new(&rt->nodes);
-	node = node_take(&w->outside, &rt->nodes);
-	unlock(&w->outside_word, 0);
+	node = node_take(&host->outside, &rt->nodes);
+	unlock(&host->outside_word, 0);
 	return node;
 }
 
@@ -50,18 +50,15 @@ static void count_out(struct filch *rt, struct worker *w)
  * Count a task in. A thread outside counts first and looks at stopping after, both seq_cst, as filch_stop() sets stopping
  * before anybody compares the counts: either we see it, or the task is seen.
  */
-static int admit(struct filch *rt)
+static int admit(struct filch *rt, struct worker *in)
 {
-	struct worker *w = worker_here();
-	bool inside = w && w->rt == rt;
-
 	if (rt->max_pending && add_seq(&rt->pending, 1) >= rt->max_pending) {
 		add_seq(&rt->pending, -(uint64_t)1);
 		return -EAGAIN;
 	}
-	if (inside) {
+	if (in) {
 		/* Release: pairs with the sums in runtime_quiet(). */
-		store_release(&w->admitted, w->admitted + 1);
+		store_release(&in->admitted, in->admitted + 1);
 		return 0;
 	}
 	add_seq(&rt->foreign_admitted, 1);
@@ -93,34 +90,37 @@ static void run_task(struct filch_slot_ *slot)
 		waiter_wake(t.waiter);
 }
 
-int task_submit(struct filch *rt, filch_fn *fn, void *arg, struct filch_group *group)
+int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg, struct filch_group *group)
 {
 	struct filch_slot_ *node;
-	int error = admit(rt);
+	int error = admit(rt, in);
 
 	if (error)
 		return error;
-	node = new_node(rt);
+	node = new_node(rt, in);
 	if (!node) {
 		count_out(rt, NULL);
 		return -ENOMEM;
 	}
 	node->run = run_task;
 	*task_in(node) = (struct task){ fn, arg, group, NULL };
-	make_ready(rt, node);
+	if (in)
+		ready_here(in, node);
+	else
+		ready_from_outside(rt, node);
 	return 0;
 }
 
 int filch_submit(filch *rt, filch_fn *fn, void *arg)
 {
-	return rt && fn ? task_submit(rt, fn, arg, NULL) : -EINVAL;
+	return rt && fn ? task_submit(rt, worker_of(rt), fn, arg, NULL) : -EINVAL;
 }
 
 static void submit_waiter(struct waiter *w)
 {
 	struct filch_slot_ *slot = w->value;
 
-	make_ready(((struct filch *)slot->state), slot);
+	ready_from_outside(slot->state, slot);
 }
 
 int filch_run(filch *rt, filch_fn *fn, void *arg)
@@ -135,7 +135,7 @@ int filch_run(filch *rt, filch_fn *fn, void *arg)
 		fn(arg);
 		return 0;
 	}
-	error = admit(rt);
+	error = admit(rt, NULL);
 	if (error)
 		return error;
 	w = wait_begin(&thread, FILCH_NEVER);

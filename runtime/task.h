@@ -5,8 +5,8 @@
 
 #include "worker.h"
 
-/* Submit, counted against the runtime; the group may be NULL. */
-int task_submit(struct filch *rt, filch_fn *fn, void *arg, struct filch_group *group);
+/* Submit, from this worker of rt or (NULL) from outside, counted against the runtime; the group may be NULL. */
+int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg, struct filch_group *group);
 
 /* A task of the group has finished on this worker; group.c counts it out when the worker does something else. */
 void group_done(struct worker *w, struct filch_group *g);

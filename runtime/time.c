@@ -30,7 +30,7 @@ int filch_sleep_until(int64_t deadline)
 
 static void queue_again(struct worker *w, void *stack)
 {
-	make_ready(w->rt, &((struct stack *)stack)->item);
+	ready_here(w, &((struct stack *)stack)->item);
 }
 
 void filch_yield(void)

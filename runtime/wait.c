@@ -104,7 +104,7 @@ bool waiter_claim(struct waiter *w, int result)
 void waiter_wake(struct waiter *w)
 {
 	if (w->stack) {
-		make_ready(w->stack->rt, &w->stack->item);
+		make_ready(w->stack);
 		return;
 	}
 	/* Release: the result before the thread reads it. Pairs with block_thread(). The waiter is gone from here on. */

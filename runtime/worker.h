@@ -56,6 +56,7 @@ struct filch {
 	uint64_t refused;         /* tasks that were counted and then refused */
 	uint64_t pending;         /* kept only when max_pending asks for it */
 	uint64_t max_pending;
+	uint64_t visitors; /* threads outside that are waking a stack: it is not freed under them */
 	uint64_t retiring; /* arrays handed to liburcu */
 	uint32_t stopping, ended;
 	unsigned count; /* of workers */
@@ -68,6 +69,14 @@ struct filch {
 
 /* The worker that runs the caller, or NULL. A call, since compilers cache the address of a thread-local. */
 struct worker *worker_here(void);
+
+/* The calling worker if it is one of rt's, or NULL. */
+static inline struct worker *worker_of(const struct filch *rt)
+{
+	struct worker *w = worker_here();
+
+	return w && w->rt == rt ? w : NULL;
+}
 
 /* The stack of the calling task, or NULL outside the pool. */
 static inline struct stack *stack_here(void)
@@ -82,8 +91,12 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index);
 void worker_destroy(struct worker *w);
 void *worker_main(void *worker);
 
-/* Make an item available: from a worker of rt or from anywhere. The item goes to the end of a queue. */
-void make_ready(struct filch *rt, struct filch_slot_ *item);
+/* Make an item available, at the end of a queue: on the calling worker, or from a thread that is none of rt's workers. */
+void ready_here(struct worker *w, struct filch_slot_ *item);
+void ready_from_outside(struct filch *rt, struct filch_slot_ *item);
+
+/* Let a stack that waited go on, from anywhere. Its runtime may end as soon as it does. */
+void make_ready(struct stack *s);
 
 /* Wake a sleeper if one is needed; after something became available. */
 void wake_one(struct filch *rt);
