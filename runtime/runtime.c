@@ -26,11 +26,15 @@
 /* What a thread does to itself; blocking these would make the kernel kill the process without a word. */
 static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
 
+#ifdef WITH_TSAN
+char filch_retired_;
+#endif
+
 static void free_array(struct rcu_head *head)
 {
 	struct deque_array *old = container_of((void *)head, struct deque_array, for_retire);
 
-	sanitizer_after(old);
+	sanitizer_free();
 	free(old);
 }
 
@@ -40,7 +44,7 @@ void retire_array(struct deque_array *old)
 
 	_Static_assert(sizeof(*head) <= sizeof(old->for_retire), "for_retire holds an rcu_head");
 	store_relaxed(&worker_here()->rt->retiring, 1); /* relaxed: read after the workers were joined */
-	sanitizer_before(old);
+	sanitizer_before_free();
 	urcu_memb_call_rcu(head, free_array);
 }
 

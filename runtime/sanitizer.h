@@ -102,20 +102,25 @@ static inline void sanitizer_arrive(struct stack *s)
 #endif
 }
 
-/* Order for ThreadSanitizer what liburcu orders out of its sight. */
-static inline void sanitizer_before(void *tag)
+/*
+ * Order for ThreadSanitizer what liburcu orders out of its sight: a read-side section, and the call that retires, before the
+ * callback that frees.
+ */
+static inline void sanitizer_before_free(void)
 {
-	(void)tag;
 #ifdef WITH_TSAN
-	__tsan_release(tag);
+	extern char filch_retired_;
+
+	__tsan_release(&filch_retired_); /* release: for the tool alone; pairs with sanitizer_free() */
 #endif
 }
 
-static inline void sanitizer_after(void *tag)
+static inline void sanitizer_free(void)
 {
-	(void)tag;
 #ifdef WITH_TSAN
-	__tsan_acquire(tag);
+	extern char filch_retired_;
+
+	__tsan_acquire(&filch_retired_); /* acquire: for the tool alone; pairs with sanitizer_before_free() */
 #endif
 }
 

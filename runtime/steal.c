@@ -11,6 +11,8 @@
 
 #include <urcu/urcu-memb.h>
 
+#include "sanitizer.h"
+
 #define MANY 128 /* items to take from a ready queue at once, at most */
 
 /* G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003. */
@@ -86,6 +88,7 @@ struct filch_slot_ *steal(struct worker *w)
 	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
 	for (unsigned i = 0; i < rt->count && !item; i++)
 		item = steal_from(w, rt->worker[(start + i) % rt->count]);
+	sanitizer_before_free();
 	urcu_memb_read_unlock();
 	return item;
 }
