@@ -8,7 +8,7 @@
  *
  *	the runtime		filch_start, filch_stop
  *	tasks and groups	filch_submit, filch_run, filch_group_*
- *	fork and join		FILCH_TASK
+ *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
  *	waiting			filch_sleep_until, filch_read, filch_accept, ...
  *	between tasks		filch_mutex, filch_sem, filch_chan
  *	looking inside		filch_stats
@@ -476,6 +476,37 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 #define FILCH_TASK_DEFINE(...) FILCH_DEFINE_(FILCH_PAIRS_(__VA_ARGS__), __VA_ARGS__, ~)
 #define FILCH_VOID_TASK_DEFINE(...) FILCH_DEFINE_(FILCH_PAIRS_(void, __VA_ARGS__), void, __VA_ARGS__, ~)
 #define FILCH_DEFINE_(n, result, name, frame, ...) FILCH_BODY_(, result, name, frame, n, __VA_ARGS__)
+
+/* ---- loops -------------------------------------------------------------------------------------------------- */
+
+/* What to do for begin <= i < end; the range is never empty. */
+typedef void filch_range_fn(size_t begin, size_t end, void *arg);
+
+/*
+ * Call body for parts of the range, until all of it is done. Parts have at most grain iterations; grain 0 chooses. From any
+ * thread or task; serially, in the caller, where X_run would be.
+ */
+FILCH_API void filch_for(filch *rt, size_t begin, size_t end, size_t grain, filch_range_fn *body, void *arg);
+
+struct filch_reducer {
+	size_t size;                                                  /* bytes of a partial result */
+	void (*init)(void *acc, void *arg);                           /* the neutral element */
+	void (*fold)(void *acc, size_t begin, size_t end, void *arg); /* acc = acc op range */
+	void (*combine)(void *left, const void *right, void *arg);    /* left = left op right; associative, in order */
+};
+
+/*
+ * Fold the range into *out, of op->size bytes: parts are folded on their own and combined in order. Partial results are moved
+ * as bytes. -EINVAL for a missing function or out. Without memory for partial results it folds serially.
+ */
+FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain, const struct filch_reducer *op, void *arg,
+			   void *out);
+
+/*
+ * Sort n items of size bytes, as qsort(3), and stable: equal items stay in order. Merge sort; needs as much memory again.
+ * -ENOMEM (base is as it was), -EINVAL.
+ */
+FILCH_API int filch_sort(filch *rt, void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
 
 #ifdef __cplusplus
 }
