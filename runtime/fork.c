@@ -101,6 +101,13 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	struct worker *w = worker_here();
 	int64_t n = top - s->split;
 
+	/* Relaxed: the watcher asks again. */
+	if (load_relaxed(&w->yield)) {
+		store_relaxed(&w->yield, 0); /* relaxed: as above */
+		yield_here(w);
+		return; /* perhaps on another worker; the words are poisoned again */
+	}
+
 	if (settle(w, s)) {
 		w->batch = 1;
 		return;

@@ -151,13 +151,15 @@ static int start_threads(struct filch *rt)
 	for (size_t i = 0; i < sizeof(synchronous) / sizeof(synchronous[0]); i++)
 		sigdelset(&ours, synchronous[i]);
 	pthread_sigmask(SIG_SETMASK, &ours, &before);
-	for (started = 0; started < rt->count && !error; started++)
+	for (started = 0; started < rt->count && !error; started += !error)
 		error = pthread_create(&rt->worker[started]->id, NULL, thread_main, rt->worker[started]);
+	if (!error)
+		error = -watch_start(rt);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error) {
 		store_seq(&rt->ended, 1);
 		wake_all(rt);
-		join_workers(rt, started - 1);
+		join_workers(rt, started);
 	}
 	return -error;
 }
@@ -210,6 +212,7 @@ int filch_stop(filch *rt)
 		return -EALREADY;
 	wake_all(rt);
 	join_workers(rt, rt->count);
+	watch_stop(rt);
 	while (load_seq(&rt->visitors))
 		sched_yield();
 	descriptors_forget(rt);

@@ -93,18 +93,21 @@ struct filch_slot_ *steal(struct worker *w)
 	return item;
 }
 
-/* H2 and H3 of the argument in fork.c. What is poisoned already need not be again: its owner has yet to look at the hunger. */
+/* What is poisoned already need not be again: its owner has yet to look at the hunger. */
+void poison_stack(struct stack *s)
+{
+	if (load_seq(&s->words.limit))
+		store_seq(&s->words.limit, (struct filch_slot_ *)0);
+	if (load_seq(&s->words.bound) != (struct filch_slot_ *)UINTPTR_MAX)
+		store_seq(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
+}
+
+/* H2 and H3 of the argument in fork.c. */
 void poison_others(struct worker *w)
 {
 	for (unsigned i = 0; i < w->rt->count; i++) {
-		struct stack *s = load_seq(&w->rt->worker[i]->current);
-
-		if (i == w->index || !s)
-			continue;
-		if (load_seq(&s->words.limit))
-			store_seq(&s->words.limit, (struct filch_slot_ *)0);
-		if (load_seq(&s->words.bound) != (struct filch_slot_ *)UINTPTR_MAX)
-			store_seq(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
+		if (i != w->index)
+			poison_stack(load_seq(&w->rt->worker[i]->current));
 	}
 }
 

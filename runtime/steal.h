@@ -18,6 +18,11 @@ void empty_inbox(struct worker *w, struct inbox *in);
 /* Ask every other worker to publish forks: the argument is in fork.c. After parking_search(). */
 void poison_others(struct worker *w);
 
+void poison_stack(struct stack *s); /* one, from any thread */
+
+/* Wake what waits for a deadline that has passed. */
+void expire(struct timers *ts);
+
 /* Is there anything that a searching worker would find? */
 bool anything(struct filch *rt);
 

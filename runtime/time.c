@@ -28,20 +28,25 @@ int filch_sleep_until(int64_t deadline)
 	return result == -ETIMEDOUT ? 0 : result;
 }
 
+/* Behind whatever else can run, which is looked for first. */
 static void queue_again(struct worker *w, void *stack)
 {
+	gather(w);
+	w->fair = true;
 	ready_here(w, &((struct stack *)stack)->item);
+}
+
+void yield_here(struct worker *w)
+{
+	leave_stack(w, queue_again, w->current);
 }
 
 void filch_yield(void)
 {
 	struct worker *w = worker_here();
 
-	if (!w) {
+	if (!w)
 		sched_yield();
-		return;
-	}
-	if (publish_forks(w, w->current))
-		return; /* no memory: they stay out of reach, so go on with them */
-	leave_stack(w, queue_again, w->current);
+	else if (!publish_forks(w, w->current)) /* no memory: they stay out of reach, so go on with them */
+		yield_here(w);
 }

@@ -166,7 +166,7 @@ static bool claim_late(struct timer *t)
 	return waiter_claim(container_of(t, struct waiter, timer), -ETIMEDOUT);
 }
 
-static void expire(struct timers *ts)
+void expire(struct timers *ts)
 {
 	struct timer *due;
 
@@ -181,8 +181,7 @@ static void expire(struct timers *ts)
 	}
 }
 
-/* Bring in what became ready outside of the queues. */
-static void gather(struct worker *w)
+void gather(struct worker *w)
 {
 	empty_inbox(w, &w->inbox);
 	expire(&w->timers);
@@ -194,7 +193,9 @@ static struct filch_slot_ *own_item(struct worker *w)
 {
 	struct filch_slot_ *item = NULL;
 
-	if (++w->tick % FAIR_TICK == 0) {
+	count_up(&w->tick); /* relaxed inside: the watcher only compares */
+	if (w->fair || w->tick % FAIR_TICK == 0) {
+		w->fair = false;
 		gather(w);
 		item = deque_steal(&w->ready);
 	}
@@ -254,6 +255,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 			park_sleep(&w->park, timers_nearest(&w->timers));
 	}
 	park_leave(&rt->parking, &w->park);
+	watch_rouse(rt);
 	return item;
 }
 

@@ -13,6 +13,7 @@
 #include "stack.h"
 #include "timer.h"
 #include "wait.h"
+#include "watch.h"
 
 #define MAX_WORKERS 1024
 
@@ -29,6 +30,8 @@ struct worker {
 
 	/* Others read these. */
 	struct stack *current __attribute__((aligned(CACHE_LINE))); /* the stack it runs on */
+	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
+	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
 	struct filch_stats stats;
 
@@ -36,7 +39,7 @@ struct worker {
 	struct filch *rt;
 	unsigned index;
 	unsigned random;
-	unsigned tick;
+	bool fair;                /* look at what is ready first, before forks */
 	unsigned batch;           /* how many forks to publish next time */
 	struct stack *spares;     /* stacks in hand */
 	unsigned spare_count;
@@ -62,6 +65,7 @@ struct filch {
 	unsigned count; /* of workers */
 	unsigned flags;
 	size_t stack_size;
+	struct watch watch;
 	struct stacks stacks;
 	struct node_pool nodes;
 	struct worker *worker[];
@@ -109,6 +113,12 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 
 /* Make the private forks of the calling stack available to others. -ENOMEM: some are still private. */
 int publish_forks(struct worker *w, struct stack *s); /* fork.c */
+
+/* Let what is ready run first. Private forks stay private: who takes the calling stack has them too. time.c. */
+void yield_here(struct worker *w);
+
+/* Bring in what became ready outside of the queues: inbox, timers, poller. */
+void gather(struct worker *w);
 
 /* Do not let the words of a stack stand for anything: its next fork and its next join take the slow path. */
 static inline void poison(struct stack *s)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker looks at its timers, its poller and its queues between two items. While an item computes for long nobody does, so
+ * this thread ticks every few milliseconds, and for each worker that is awake and still in the item of the last tick it
+ *
+ *	expires its timers and polls its poller: what became ready goes to an inbox, where a sleeper is woken for it;
+ *	and if something still waits behind it, and every worker is busy, asks the computation to make room: it poisons the words
+ *	of the stack that runs there, and the next fork or join yields (fork.c).
+ *
+ * So fork/join is preempted at its forks and joins, at no cost to them.
+ *
+ * It sleeps when every worker has slept for a while, so that idle is idle, and is roused by the first that wakes up. Neither
+ * misses the other: the worker is awake (its claim is seq_cst) before it reads state in watch_rouse(); the watcher writes
+ * SLEEPING before it looks at the workers once more.
+ */
+#include "watch.h"
+
+#include "futex.h"
+#include "steal.h"
+
+enum { TICKING, SLEEPING, ENDED };
+
+#define TICK ((int64_t)5000000)   /* 5 ms: half a slice */
+#define SLICE ((int64_t)10000000) /* what a computation may use while something waits */
+#define PATIENCE 100              /* ticks with all workers asleep before it sleeps too */
+
+struct seen { /* of a worker, at the last tick */
+	unsigned tick;
+	int64_t since; /* when it was first seen in its present item */
+};
+
+static bool asleep(struct worker *w)
+{
+	uint32_t state = load_seq(&w->park.state);
+
+	return state == PARKED || state == POLLING;
+}
+
+static bool all_asleep(struct filch *rt)
+{
+	for (unsigned i = 0; i < rt->count; i++) {
+		if (!asleep(rt->worker[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool all_busy(struct filch *rt)
+{
+	return !parking_hungry(&rt->parking);
+}
+
+static void ask_for_room(struct worker *w)
+{
+	store_seq(&w->yield, 1); /* before the poison that leads the computation here */
+	poison_stack(load_seq(&w->current));
+}
+
+static void look_after(struct filch *rt, struct worker *w, struct seen *seen, int64_t now)
+{
+	unsigned tick = load_relaxed(&w->tick); /* relaxed: an old value makes it look stuck for one tick more */
+
+	if (asleep(w) || tick != seen->tick) {
+		*seen = (struct seen){ tick, now };
+		return;
+	}
+	expire(&w->timers);
+	if (poller_busy(w->poller))
+		poller_poll(w->poller, 0);
+	if (now - seen->since >= SLICE && all_busy(rt) && anything(rt))
+		ask_for_room(w);
+}
+
+/* Every worker has slept for a while: sleep until one wakes up. */
+static void sleep_too(struct filch *rt)
+{
+	uint32_t state = TICKING;
+
+	if (!cas_seq(&rt->watch.state, &state, SLEEPING))
+		return; /* it has ended */
+	if (!all_asleep(rt))
+		watch_rouse(rt);
+	while (load_seq(&rt->watch.state) == SLEEPING)
+		futex_wait(&rt->watch.state, SLEEPING, FILCH_NEVER);
+}
+
+static void *watch_main(void *runtime)
+{
+	struct filch *rt = runtime;
+	struct seen seen[MAX_WORKERS] = { { 0, 0 } };
+	unsigned quiet = 0;
+
+	pthread_setname_np(pthread_self(), "filch/watch");
+	while (load_seq(&rt->watch.state) != ENDED) {
+		int64_t now = filch_now();
+
+		for (unsigned i = 0; i < rt->count; i++)
+			look_after(rt, rt->worker[i], &seen[i], now);
+		quiet = all_asleep(rt) ? quiet + 1 : 0;
+		if (quiet > PATIENCE) {
+			sleep_too(rt);
+			quiet = 0;
+		}
+		futex_wait(&rt->watch.state, TICKING, now + TICK);
+	}
+	return NULL;
+}
+
+int watch_start(struct filch *rt)
+{
+	return -pthread_create(&rt->watch.thread, NULL, watch_main, rt);
+}
+
+void watch_rouse(struct filch *rt)
+{
+	if (load_seq(&rt->watch.state) == SLEEPING && exchange_seq(&rt->watch.state, TICKING) == SLEEPING)
+		futex_wake(&rt->watch.state, 1);
+}
+
+void watch_stop(struct filch *rt)
+{
+	store_seq(&rt->watch.state, ENDED);
+	futex_wake(&rt->watch.state, 1);
+	pthread_join(rt->watch.thread, NULL);
+}
