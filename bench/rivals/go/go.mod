@@ -1,0 +1,3 @@
+module filch/rivals
+
+go 1.19
