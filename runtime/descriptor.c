@@ -64,15 +64,21 @@ static struct descriptor *descriptor_of(int fd, int *error)
 	return d;
 }
 
+/* Nobody enters once it is closing: then the count can only fall, and reaches its end once. */
 struct descriptor *descriptor_enter(int fd, int *error)
 {
 	struct descriptor *d = descriptor_of(fd, error);
+	uint32_t users;
 
-	if (d && add_seq(&d->users, 1) & CLOSING) {
-		descriptor_leave(d, fd);
-		*error = -ECANCELED;
+	if (!d)
 		return NULL;
-	}
+	users = load_relaxed(&d->users); /* relaxed: the CAS checks it */
+	do {
+		if (users & CLOSING) {
+			*error = -ECANCELED;
+			return NULL;
+		}
+	} while (!cas_seq(&d->users, &users, users + 1));
 	return d;
 }
 
@@ -94,15 +100,37 @@ static void end_waits(struct descriptor *d, int result)
 	}
 }
 
-/* Nobody uses it any more: what is known of the number is forgotten before it can be given out again. */
-static void really_close(struct descriptor *d, int fd)
+/*
+ * Take it out of its poller, if rt is that poller's runtime or NULL. The lock is held across a system call, since a stop of
+ * that runtime frees the poller; but for that nobody waits for it.
+ */
+static void unwatch(struct descriptor *d, int fd, struct filch *rt)
+{
+	uint64_t word = lock(&d->side[READING].word);
+
+	if (load_seq(&d->poller) && (!rt || load_seq(&d->rt) == rt)) {
+		poller_forget(load_seq(&d->poller), fd);
+		store_seq(&d->poller, (struct poller *)NULL);
+		store_seq(&d->rt, (struct filch *)NULL);
+	}
+	unlock(&d->side[READING].word, word);
+}
+
+/*
+ * Nobody uses it any more: what is known of the number is forgotten before it can be given out again. Under the locks, since
+ * a poller may still be bringing an event for it.
+ */
+static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 {
 	int saved = errno;
 
-	if (d->poller)
-		poller_forget(d->poller, fd);
-	*d = (struct descriptor){ .users = CLOSING };
-	store_seq(&d->users, 0);
+	unwatch(d, fd, NULL);
+	for (int i = READING; i <= WRITING; i++) {
+		lock(&d->side[i].word);
+		unlock(&d->side[i].word, 0);
+	}
+	store_seq(&d->kind, (uint8_t)UNKNOWN);
+	store_seq(&d->users, (uint32_t)0);
 	close(fd);
 	errno = saved;
 }
@@ -113,13 +141,22 @@ void descriptor_leave(struct descriptor *d, int fd)
 		really_close(d, fd);
 }
 
+static __attribute__((noinline)) bool is_open(int fd)
+{
+	int saved = errno;
+	bool open = fcntl(fd, F_GETFD) >= 0;
+
+	errno = saved;
+	return open;
+}
+
 int filch_close(int fd)
 {
 	int error = -EBADF;
 	struct descriptor *d;
 	uint32_t users;
 
-	if (fd < 0 || fcntl(fd, F_GETFD) < 0 || !(d = descriptor_enter(fd, &error)))
+	if (!is_open(fd) || !(d = descriptor_enter(fd, &error)))
 		return error == -ECANCELED ? -EBADF : error;
 	users = load_seq(&d->users);
 	do {
@@ -146,17 +183,25 @@ void descriptor_made(int fd, int kind, bool nonblocking)
 	store_relaxed(&d->nonblocking, (uint8_t)nonblocking); /* relaxed: the same */
 }
 
+/* A local stream stops at ancillary data, with more behind it. */
+static bool is_internet(int domain)
+{
+	return domain == AF_INET || domain == AF_INET6;
+}
+
 static void find_out(struct descriptor *d, int fd)
 {
 	struct stat st;
-	int flags = fcntl(fd, F_GETFL), kind = OTHER, type = 0;
+	int flags = fcntl(fd, F_GETFL), kind = OTHER, type = 0, domain = 0;
 	socklen_t length = sizeof(type);
 
 	if (flags < 0 || fstat(fd, &st))
 		return;
 	if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
-		kind = type == SOCK_STREAM ? STREAM_SOCKET : OTHER_SOCKET;
-	else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+		kind = OTHER_SOCKET;
+	if (type == SOCK_STREAM && !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) && is_internet(domain))
+		kind = STREAM_SOCKET;
+	if (kind == OTHER && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
 		kind = REGULAR;
 	store_relaxed(&d->nonblocking, (uint8_t)!!(flags & O_NONBLOCK)); /* relaxed: anybody finds out the same */
 	store_relaxed(&d->kind, (uint8_t)kind);                          /* relaxed: the same */
@@ -178,23 +223,32 @@ bool descriptor_may(struct descriptor *d, int side)
 	return !load_relaxed(&d->poller) || load_relaxed(&d->side[side].word) & (READY | EAGER);
 }
 
-void descriptor_use(struct descriptor *d, int side)
+uint64_t descriptor_use(struct descriptor *d, int side)
 {
 	struct side *s = &d->side[side];
 	uint64_t word;
 
-	if (!(load_relaxed(&s->word) & READY)) /* relaxed: an event that comes later stays */
-		return;
+	if (!(load_relaxed(&s->word) & (READY | EAGER))) /* relaxed: an event that comes later stays */
+		return 0;
 	word = lock(&s->word);
-	unlock(&s->word, word & ~READY);
+	unlock(&s->word, word & ~(READY | EAGER));
+	return word & (READY | EAGER);
 }
 
-void descriptor_more(struct descriptor *d, int side)
+/* Whoever waits is told, or the next call. */
+static void side_ready(struct side *s, uint64_t eager)
 {
-	struct side *s = &d->side[side];
+	uint64_t word = lock(&s->word);
+	struct waiter *chain = wait_take_all(&s->waiters, 0, NULL);
 
+	unlock(&s->word, (word & ~WAITERS) | (chain ? 0 : READY) | eager);
+	waiters_wake(chain);
+}
+
+void descriptor_more(struct descriptor *d, int side, uint64_t used)
+{
 	if (load_relaxed(&d->poller)) /* relaxed: without one READY is not looked at */
-		unlock(&s->word, lock(&s->word) | READY);
+		side_ready(&d->side[side], used & EAGER);
 }
 
 /* ---- waiting ---- */
@@ -230,7 +284,7 @@ static int watch(struct descriptor *d, int fd)
 	/* Acq_rel: one of those who wait first does it; the others' waits end by the event that adding it brings. */
 	if (load_acquire(&d->poller) || !cas_acq_rel(&d->poller, &none, w->poller))
 		return 0;
-	d->rt = w->rt;
+	store_seq(&d->rt, w->rt);
 	error = poller_watch(w->poller, fd, d);
 	if (error) {
 		/* Release: nobody watches it. Pairs with the load above. */
@@ -254,25 +308,11 @@ int descriptor_wait(struct descriptor *d, int fd, int side, int64_t deadline)
 		return error;
 	w = wait_begin(NULL, deadline);
 	word = lock(&s->word);
-	if (word & (READY | EAGER)) {
-		unlock(&s->word, word & ~READY);
+	if (word & (READY | EAGER) || closing(d) || !load_seq(&d->poller)) {
+		unlock(&s->word, word); /* an event came, or it is not watched any more: look again */
 		return closing(d) ? -ECANCELED : 0;
 	}
-	if (closing(d)) {
-		unlock(&s->word, word);
-		return -ECANCELED;
-	}
 	return wait_in(&s->word, word, &s->waiters, w, deadline);
-}
-
-static void side_ready(struct side *s, bool eager)
-{
-	uint64_t word = lock(&s->word);
-	struct waiter *chain = wait_take_all(&s->waiters, 0, NULL);
-
-	word &= ~WAITERS;
-	unlock(&s->word, word | (chain ? 0 : READY) | (eager ? EAGER : 0));
-	waiters_wake(chain);
 }
 
 /* After a hang-up no more events come; a read stops short of urgent data though there is more behind it. */
@@ -281,9 +321,9 @@ void descriptor_ready(struct descriptor *d, uint32_t events)
 	bool gone = events & (EPOLLHUP | EPOLLERR);
 
 	if (gone || events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI))
-		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI));
+		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI) ? EAGER : 0);
 	if (gone || events & EPOLLOUT)
-		side_ready(&d->side[WRITING], gone);
+		side_ready(&d->side[WRITING], gone ? EAGER : 0);
 }
 
 void descriptors_forget(struct filch *rt)
@@ -292,10 +332,9 @@ void descriptors_forget(struct filch *rt)
 		struct descriptor *d = load_acquire(&chunk[i]); /* acquire: as look_up() */
 
 		for (int j = 0; d && j < PER_CHUNK; j++) {
-			if (d[j].rt != rt)
+			if (load_seq(&d[j].rt) != rt)
 				continue;
-			d[j].rt = NULL;
-			store_seq(&d[j].poller, (struct poller *)NULL);
+			unwatch(&d[j], i * PER_CHUNK + j, rt);
 			end_waits(&d[j], 0); /* tasks of another runtime: they look again, and watch it themselves */
 		}
 	}

@@ -22,7 +22,7 @@ struct side {          /* reading, or writing */
 #define EAGER (VALUE_ONE << 1)     /* do not wait for an event first: the other end hung up, or sent urgent data */
 
 enum { READING, WRITING };
-enum { UNKNOWN, STREAM_SOCKET, OTHER_SOCKET, REGULAR, OTHER }; /* OTHER: pipes, terminals and the like */
+enum { UNKNOWN, STREAM_SOCKET, OTHER_SOCKET, REGULAR, OTHER }; /* STREAM_SOCKET: TCP; OTHER: pipes and the like */
 
 struct descriptor {
 	struct side side[2];
@@ -43,9 +43,12 @@ int descriptor_kind(struct descriptor *d, int fd);
 
 /* May a call on this side do something? False: no event has come since the last one that could not. */
 bool descriptor_may(struct descriptor *d, int side);
-/* Forget an event before the call that uses it, and bring it back if there may be more. */
-void descriptor_use(struct descriptor *d, int side);
-void descriptor_more(struct descriptor *d, int side);
+/*
+ * Forget what is known to be ready before the call that uses it up; returns it. Bring it back unless the call had nothing to
+ * do: to the next call, or to whoever waits.
+ */
+uint64_t descriptor_use(struct descriptor *d, int side);
+void descriptor_more(struct descriptor *d, int side, uint64_t used);
 
 /* Wait until a call may do something: 0, -ETIMEDOUT, -ECANCELED once closing, or what the poller says. */
 int descriptor_wait(struct descriptor *d, int fd, int side, int64_t deadline);

@@ -41,6 +41,7 @@ static inline ssize_t outcome(ssize_t n, int saved)
 static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call *c, int64_t deadline)
 {
 	int late = 0, error = -EBADF;
+	uint64_t used;
 	bool wait;
 	ssize_t n;
 
@@ -51,16 +52,17 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 	do {
 		late = wait ? descriptor_wait(c->d, c->fd, side, deadline) : 0;
 		n = late;
+		used = 0;
 		if (late && late != -ETIMEDOUT)
 			break;
-		descriptor_use(c->d, side);
+		used = descriptor_use(c->d, side);
 		n = attempt(c); /* what is ready is ready, even when the deadline has passed */
 		wait = c->again = true;
 	} while (n == -EAGAIN && !late);
 	if (n == -EAGAIN)
 		n = -ETIMEDOUT;
-	if (n >= 0 && c->more)
-		descriptor_more(c->d, side);
+	else if (c->more || n < 0 || used & EAGER)
+		descriptor_more(c->d, side, used);
 	descriptor_leave(c->d, c->fd);
 	return n;
 }
@@ -96,54 +98,32 @@ static bool ready_now(int fd, short events)
 	return poll(&p, 1, 0) > 0;
 }
 
+/* Does this error of preadv2 or pwritev2 say that the descriptor, or the kernel, has no RWF_NOWAIT? */
+static bool unknown(ssize_t n)
+{
+	return n == -EOPNOTSUPP || n == -ENOSYS || n == -EINVAL;
+}
+
 ATTEMPT try_read(struct call *c)
 {
 	struct iovec iov = { .iov_base = c->in, .iov_len = c->n };
-	int saved = errno;
-	ssize_t n = outcome(preadv2(c->fd, &iov, 1, -1, RWF_NOWAIT), saved);
+	int saved = errno, kind = descriptor_kind(c->d, c->fd);
+	ssize_t n;
 
+	if (kind == STREAM_SOCKET || kind == OTHER_SOCKET)
+		return try_recv(c);
 	c->more = true;
-	if (n != -EOPNOTSUPP && n != -ENOSYS && n != -EINVAL)
+	if (kind == REGULAR)
+		return outcome(read(c->fd, c->in, c->n), saved);
+	n = outcome(preadv2(c->fd, &iov, 1, -1, RWF_NOWAIT), saved);
+	if (!unknown(n))
 		return n;
 	return ready_now(c->fd, POLLIN) ? outcome(read(c->fd, c->in, c->n), saved) : -EAGAIN;
 }
 
-ATTEMPT read_file(struct call *c)
-{
-	int saved = errno;
-
-	return outcome(read(c->fd, c->in, c->n), saved);
-}
-
-/* How a descriptor is read and written depends on what it is. */
-static int kind_of(int fd)
-{
-	int error = -EBADF, kind;
-	struct descriptor *d = descriptor_enter(fd, &error);
-
-	if (!d)
-		return error;
-	kind = descriptor_kind(d, fd);
-	descriptor_leave(d, fd);
-	return kind;
-}
-
 ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline)
 {
-	struct call c = { .fd = fd, .in = buf, .n = n };
-	int kind = kind_of(fd);
-
-	switch (kind) {
-	case STREAM_SOCKET:
-	case OTHER_SOCKET:
-		return perform(READING, try_recv, &c, deadline);
-	case OTHER:
-		return perform(READING, try_read, &c, deadline);
-	case REGULAR:
-		return read_file(&c);
-	default:
-		return kind < 0 ? kind : -EBADF;
-	}
+	return perform(READING, try_read, &(struct call){ .fd = fd, .in = buf, .n = n }, deadline);
 }
 
 /* ---- writing ---- */
@@ -163,10 +143,15 @@ ssize_t filch_send(int fd, const void *buf, size_t n, int flags, int64_t deadlin
 ATTEMPT try_write(struct call *c)
 {
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)c->out, .iov_len = c->n };
-	int saved = errno;
-	ssize_t n = outcome(pwritev2(c->fd, &iov, 1, -1, RWF_NOWAIT), saved);
+	int saved = errno, kind = descriptor_kind(c->d, c->fd);
+	ssize_t n;
 
-	if (n != -EOPNOTSUPP && n != -ENOSYS && n != -EINVAL)
+	if (kind == STREAM_SOCKET || kind == OTHER_SOCKET)
+		return try_send(c);
+	if (kind == REGULAR)
+		return outcome(write(c->fd, c->out, c->n), saved);
+	n = outcome(pwritev2(c->fd, &iov, 1, -1, RWF_NOWAIT), saved);
+	if (!unknown(n))
 		return n;
 	if (!ready_now(c->fd, POLLOUT))
 		return -EAGAIN;
@@ -174,29 +159,9 @@ ATTEMPT try_write(struct call *c)
 	return outcome(write(c->fd, c->out, c->n < PIPE_BUF ? c->n : PIPE_BUF), saved);
 }
 
-ATTEMPT write_file(struct call *c)
-{
-	int saved = errno;
-
-	return outcome(write(c->fd, c->out, c->n), saved);
-}
-
 ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline)
 {
-	struct call c = { .fd = fd, .out = buf, .n = n };
-	int kind = kind_of(fd);
-
-	switch (kind) {
-	case STREAM_SOCKET:
-	case OTHER_SOCKET:
-		return perform(WRITING, try_send, &c, deadline);
-	case OTHER:
-		return perform(WRITING, try_write, &c, deadline);
-	case REGULAR:
-		return write_file(&c);
-	default:
-		return kind < 0 ? kind : -EBADF;
-	}
+	return perform(WRITING, try_write, &(struct call){ .fd = fd, .out = buf, .n = n }, deadline);
 }
 
 /* ---- connections ---- */
