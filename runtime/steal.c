@@ -47,6 +47,7 @@ static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim)
 void empty_inbox(struct worker *w, struct inbox *in)
 {
 	struct filch_slot_ *item = inbox_take(in);
+	bool any = item;
 	void *items[MANY];
 
 	while (item) {
@@ -59,6 +60,8 @@ void empty_inbox(struct worker *w, struct inbox *in)
 		if (deque_push(&w->ready, items, n))
 			put_back(w, items, n); /* no memory to grow: they stay reachable */
 	}
+	if (any)
+		wake_one(w->rt); /* they were out of sight for a moment, in which somebody may have gone to sleep */
 }
 
 static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
@@ -185,20 +188,19 @@ void ready_from_outside(struct filch *rt, struct filch_slot_ *item)
 	wake_one(rt);
 }
 
-/*
- * Who wakes a task from outside is in no call on its runtime that anybody could know of, so it is counted before the task
- * can go on, and filch_stop() waits for it.
- */
+void ready_and_leave(struct filch *rt, struct filch_slot_ *item)
+{
+	add_seq(&rt->visitors, 1);
+	ready_from_outside(rt, item);
+	add_seq(&rt->visitors, -(uint64_t)1);
+}
+
 void make_ready(struct stack *s)
 {
-	struct filch *rt = s->rt;
-	struct worker *w = worker_of(rt);
+	struct worker *w = worker_of(s->rt);
 
-	if (w) {
+	if (w)
 		ready_here(w, &s->item);
-		return;
-	}
-	add_seq(&rt->visitors, 1);
-	ready_from_outside(rt, &s->item);
-	add_seq(&rt->visitors, -(uint64_t)1);
+	else
+		ready_and_leave(s->rt, &s->item);
 }

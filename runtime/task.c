@@ -26,7 +26,7 @@ static struct filch_slot_ *new_node(struct filch *rt, struct worker *in)
 		return node_take(&in->nodes, &rt->nodes);
 	host = host_of_thread(rt);
 	if (!try_lock(&host->outside_word))
-		return node_take_new(&rt->nodes);
+		return node_take_one(&rt->nodes);
 	node = node_take(&host->outside, &rt->nodes);
 	unlock(&host->outside_word, 0);
 	return node;
@@ -120,7 +120,7 @@ static void submit_waiter(struct waiter *w)
 {
 	struct filch_slot_ *slot = w->value;
 
-	ready_from_outside(slot->state, slot);
+	ready_and_leave(slot->state, slot);
 }
 
 int filch_run(filch *rt, filch_fn *fn, void *arg)

@@ -99,6 +99,12 @@ void *worker_main(void *worker);
 void ready_here(struct worker *w, struct filch_slot_ *item);
 void ready_from_outside(struct filch *rt, struct filch_slot_ *item);
 
+/*
+ * From outside, when the item may end the call that it belongs to: whoever made that call may then stop the runtime, so who
+ * brings the item is counted before it can be found, and filch_stop() waits for it.
+ */
+void ready_and_leave(struct filch *rt, struct filch_slot_ *item);
+
 /* Let a stack that waited go on, from anywhere. Its runtime may end as soon as it does. */
 void make_ready(struct stack *s);
 
