@@ -11,10 +11,21 @@
 
 #define BATCH 64
 
-/* The rest of a batch hangs on its first node, whose own link is the list's of batches. */
-static struct filch_slot_ **rest_of(struct filch_slot_ *first)
+/* What hangs on the first node of a batch, whose own link is the list's of batches. */
+struct __attribute__((may_alias)) batch {
+	struct filch_slot_ *rest;
+	unsigned count; /* with the first */
+};
+
+static struct batch *batch_of(struct filch_slot_ *first)
 {
-	return (struct filch_slot_ **)(void *)first->data;
+	return (struct batch *)(void *)first->data;
+}
+
+static void put_batch(struct node_pool *pool, struct filch_slot_ *first, unsigned count)
+{
+	*batch_of(first) = (struct batch){ item_next(first), count };
+	inbox_put(&pool->batches, first);
 }
 
 /* Room for n nodes, behind one that links the blocks. */
@@ -28,11 +39,6 @@ static struct filch_slot_ *new_block(struct node_pool *pool, size_t n)
 		return NULL;
 	inbox_put(&pool->blocks, block);
 	return block + 1;
-}
-
-struct filch_slot_ *node_take_new(struct node_pool *pool)
-{
-	return new_block(pool, 1);
 }
 
 static bool add_block(struct nodes *n, struct node_pool *pool)
@@ -57,9 +63,9 @@ static bool refill(struct nodes *n, struct node_pool *pool)
 	if (!batch)
 		return add_block(n, pool);
 	n->batches = item_next(batch);
-	item_set_next(batch, *rest_of(batch));
+	item_set_next(batch, batch_of(batch)->rest);
 	n->some = batch;
-	n->count = BATCH;
+	n->count = batch_of(batch)->count;
 	return true;
 }
 
@@ -75,6 +81,22 @@ struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool)
 	return node;
 }
 
+struct filch_slot_ *node_take_one(struct node_pool *pool)
+{
+	struct nodes n = { 0 };
+	struct filch_slot_ *node = node_take(&n, pool);
+
+	if (n.some)
+		put_batch(pool, n.some, n.count);
+	while (n.batches) {
+		struct filch_slot_ *batch = n.batches;
+
+		n.batches = item_next(batch);
+		inbox_put(&pool->batches, batch);
+	}
+	return node;
+}
+
 void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node)
 {
 	if (n->count == 2 * BATCH) {
@@ -85,8 +107,7 @@ void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node
 		n->some = item_next(last);
 		n->count -= BATCH;
 		item_set_next(last, NULL);
-		*rest_of(first) = item_next(first);
-		inbox_put(&pool->batches, first);
+		put_batch(pool, first, BATCH);
 	}
 	item_set_next(node, n->some);
 	n->some = node;

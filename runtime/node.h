@@ -19,7 +19,7 @@ struct node_pool { /* one a runtime */
 };
 
 struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool); /* NULL without memory */
-struct filch_slot_ *node_take_new(struct node_pool *pool);               /* one alone, from nobody's hand */
+struct filch_slot_ *node_take_one(struct node_pool *pool);                 /* for who has none in hand */
 void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node);
 void node_pool_destroy(struct node_pool *pool);
 
