@@ -98,8 +98,8 @@ int deque_push(struct deque *d, void *const *items, int64_t n)
 	struct deque_array *a = load_relaxed(&d->array); /* relaxed: the owner's own */
 
 	if (bottom - d->seen_top + n > a->mask + 1) {
-		/* Relaxed: an old top only makes the deque look fuller than it is. */
-		d->seen_top = load_relaxed(&d->top);
+		/* Acquire: a thief's reads of the places below top before we reuse them. Pairs with the CAS in deque_take(). */
+		d->seen_top = load_acquire(&d->top);
 		if (bottom - d->seen_top + n > a->mask + 1 && !(a = grow(d, a, bottom, n)))
 			return -ENOMEM;
 	}

@@ -54,8 +54,8 @@ static bool count(filch_group *g, uint64_t change)
 		bool wakes = next < VALUE_ONE && (next & WAITERS);
 
 		if (word & LOCKED) {
-			spin_pause();
-			word = load_relaxed(&g->word_); /* relaxed: the CAS checks it */
+			unlock(&g->word_, lock(&g->word_)); /* when its holder is done */
+			word = load_relaxed(&g->word_);     /* relaxed: the CAS checks it */
 			continue;
 		}
 		/* Acq_rel: the task's work before its group's wait returns. Pairs with itself and filch_group_wait(). */

@@ -12,11 +12,13 @@
 #include "include/filch.h"
 #include "poller.h"
 
-#define EVENTS 128 /* at once: 1.5 KiB of the caller's stack */
+#define EVENTS 128 /* at once */
 
 struct poller {
 	int epoll, kick;
 	unsigned watched;
+	int kept; /* of the owner's events */
+	struct epoll_event events[EVENTS];
 };
 
 struct poller *poller_new(void)
@@ -50,7 +52,7 @@ __attribute__((noinline)) int poller_watch(struct poller *p, int fd, struct desc
 	struct epoll_event all = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, .data.ptr = d };
 	int saved = errno, error = 0;
 
-	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &all))
+	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &all) && errno != EEXIST)
 		error = -errno;
 	else
 		add_relaxed(&p->watched, 1); /* relaxed: read by the worker itself, and as a hint by others */
@@ -80,28 +82,49 @@ static int milliseconds(const struct timespec *t)
 }
 
 /* epoll_pwait2 came with Linux 5.11; before, a deadline is rounded up to a millisecond. */
-static int wait_events(struct poller *p, struct epoll_event *events, const struct timespec *timeout)
+static int wait_events(const struct poller *p, struct epoll_event *events, const struct timespec *timeout)
 {
 	int n = epoll_pwait2(p->epoll, events, EVENTS, timeout, NULL);
 
-	if (n < 0 && errno == ENOSYS)
+	if (n < 0 && (errno == ENOSYS || errno == EPERM)) /* EPERM: a sandbox older than the call */
 		n = epoll_wait(p->epoll, events, EVENTS, milliseconds(timeout));
 	return n;
 }
 
-__attribute__((noinline)) int poller_poll(struct poller *p, int64_t deadline)
+static void deliver(const struct epoll_event *events, int n)
 {
-	struct epoll_event events[EVENTS];
-	int64_t left = deadline ? deadline - filch_now() : 0;
-	struct timespec timeout = timespec_of(left > 0 ? left : 0);
-	int saved = errno, n = wait_events(p, events, deadline == FILCH_NEVER ? NULL : &timeout);
-
-	errno = saved;
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.ptr)
 			descriptor_ready(events[i].data.ptr, events[i].events);
 	}
-	return n < 0 ? 0 : n;
+}
+
+__attribute__((noinline)) void poller_wait(struct poller *p, int64_t deadline)
+{
+	int64_t left = deadline == FILCH_NEVER ? 0 : deadline - filch_now();
+	struct timespec timeout = timespec_of(left > 0 ? left : 0);
+	int saved = errno;
+
+	p->kept = wait_events(p, p->events, deadline == FILCH_NEVER ? NULL : &timeout);
+	errno = saved;
+}
+
+void poller_deliver(struct poller *p)
+{
+	int n = p->kept;
+
+	p->kept = 0;
+	deliver(p->events, n);
+}
+
+__attribute__((noinline)) void poller_poll(struct poller *p)
+{
+	struct epoll_event events[EVENTS];
+	struct timespec none = { 0, 0 };
+	int saved = errno, n = wait_events(p, events, &none);
+
+	errno = saved;
+	deliver(events, n);
 }
 
 __attribute__((noinline)) void poller_kick(struct poller *p)

@@ -5,7 +5,7 @@
  */
 #include "fork.h"
 
-#define FEW 512 /* slots of last resort, when there is no memory for more */
+#define FEW 64 /* slots of last resort, when there is no memory for more: a quarter of the smallest stack */
 
 /* A slot that runs serially has the words in its state, with this mark. */
 #define MARK ((uintptr_t)1)

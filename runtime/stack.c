@@ -113,8 +113,6 @@ static struct stack *stack_new(struct stacks *pool, char *base, void (*entry)(st
 {
 	struct stack *s = record_of(pool, base);
 
-	if (guard(base, GUARD))
-		return NULL;
 	populate((char *)((uintptr_t)s & ~(PAGE - 1)), PAGE);
 	s->low = base + GUARD;
 	s->size = (size_t)((char *)s - s->low);
@@ -145,7 +143,7 @@ struct stack *stacks_get(struct stacks *pool, void (*entry)(struct stack *))
 
 	pthread_mutex_lock(&pool->lock);
 	s = take_some(&pool->free);
-	if (!s && (pool->next != pool->end || !add_slab(pool))) {
+	if (!s && (pool->next != pool->end || !add_slab(pool)) && !guard(pool->next, GUARD)) {
 		base = pool->next;
 		pool->next += pool->size;
 		pool->count++;

@@ -66,7 +66,7 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	}
 	expire(&w->timers);
 	if (poller_busy(w->poller))
-		poller_poll(w->poller, 0);
+		poller_poll(w->poller);
 	if (now - seen->since >= SLICE && all_busy(rt) && anything(rt))
 		ask_for_room(w);
 }

@@ -107,29 +107,51 @@ static void resume(struct filch_slot_ *item)
 	switch_to(w, container_of(item, struct stack, item), keep_spare, w->current);
 }
 
+/* Never inlined: the address of errno is the thread's, and the task may come back in another. */
+static __attribute__((noinline)) int get_errno(void)
+{
+	return errno;
+}
+
+static __attribute__((noinline)) void set_errno(int value)
+{
+	errno = value;
+}
+
 void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg)
 {
+	int saved = get_errno();
+
 	count_up(&w->stats.waits); /* relaxed inside: a statistic */
 	drop_slots(w, w->current);
 	switch_to(w, take_spare(w), after, arg);
+	set_errno(saved);
 }
 
 /* ---- what a worker has in hand: an item is started only with a spare stack and spare slots ---- */
 
 static void loop(struct stack *s);
 
+static void get_spares(struct worker *w)
+{
+	struct stack *list = stacks_get(&w->rt->stacks, loop);
+
+	while (list) {
+		struct stack *s = list;
+
+		list = s->next;
+		s->rt = w->rt;
+		s->item.run = resume;
+		s->next = w->spares;
+		w->spares = s;
+		w->spare_count++;
+	}
+}
+
 static bool in_hand(struct worker *w)
 {
-	if (!w->spares) {
-		struct stack *list = stacks_get(&w->rt->stacks, loop);
-
-		w->spares = list;
-		for (; list; list = list->next) {
-			list->rt = w->rt;
-			list->item.run = resume;
-			w->spare_count++;
-		}
-	}
+	if (!w->spares)
+		get_spares(w);
 	if (!w->slots && (w->slots = slots_new()))
 		w->slots->next = NULL;
 	return w->spares && w->slots;
@@ -186,7 +208,7 @@ void gather(struct worker *w)
 	empty_inbox(w, &w->inbox);
 	expire(&w->timers);
 	if (poller_busy(w->poller))
-		poller_poll(w->poller, 0);
+		poller_poll(w->poller);
 }
 
 static struct filch_slot_ *own_item(struct worker *w)
@@ -214,26 +236,28 @@ static struct filch_slot_ *own_item(struct worker *w)
 	return item;
 }
 
-/* No memory for a spare: resume what waits, which gives stacks back, and start nothing. */
-static struct filch_slot_ *own_stack(struct worker *w)
-{
-	gather(w);
-	for (int64_t n = deque_size(&w->ready); n > 0; n--) {
-		void *item = deque_steal(&w->ready);
-
-		if (!item || ((struct filch_slot_ *)item)->run == resume)
-			return item;
-		if (deque_push(&w->ready, &item, 1))
-			inbox_put(&w->inbox, item);
-	}
-	sched_yield();
-	return NULL;
-}
-
 static void end(struct filch *rt)
 {
 	store_seq(&rt->ended, 1);
 	wake_all(rt);
+}
+
+/* No memory for a spare: resume what waits, which gives stacks back, and start nothing. */
+static struct filch_slot_ *own_stack(struct worker *w)
+{
+	group_settle(w);
+	gather(w);
+	for (int64_t n = deque_size(&w->ready); n > 0; n--) {
+		struct filch_slot_ *item = deque_steal(&w->ready);
+
+		if (!item || item->run == resume)
+			return item;
+		ready_here(w, item); /* for others, who may have a spare */
+	}
+	if (load_seq(&w->rt->stopping) && runtime_quiet(w->rt))
+		end(w->rt);
+	sched_yield();
+	return NULL;
 }
 
 /* Sleep until there may be work. The order of these steps is argued in park.c. */
@@ -250,11 +274,12 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	if (!item && !load_seq(&rt->ended)) {
 		count_up(&w->stats.parks); /* relaxed inside: a statistic */
 		if (polling)
-			poller_poll(w->poller, timers_nearest(&w->timers));
+			poller_wait(w->poller, timers_nearest(&w->timers));
 		else
 			park_sleep(&w->park, timers_nearest(&w->timers));
 	}
 	park_leave(&rt->parking, &w->park);
+	poller_deliver(w->poller); /* now that it does not count as asleep, and wakes nobody for what it will take itself */
 	watch_rouse(rt);
 	return item;
 }
@@ -288,7 +313,7 @@ static struct filch_slot_ *next_item(struct worker *w)
 {
 	struct filch_slot_ *item = NULL;
 
-	while (!item) {
+	while (!item && !load_seq(&w->rt->ended)) {
 		if (!in_hand(w)) {
 			item = own_stack(w);
 			continue;
@@ -296,8 +321,6 @@ static struct filch_slot_ *next_item(struct worker *w)
 		item = own_item(w);
 		if (!item)
 			item = search(w);
-		if (!item)
-			return NULL;
 	}
 	return item;
 }
@@ -327,7 +350,9 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->poller = poller_new();
 	if (!w->poller)
 		return -EMFILE;
-	return in_hand(w) ? 0 : -ENOMEM;
+	get_spares(w); /* one to begin on, and one in hand */
+	get_spares(w);
+	return w->spare_count >= 2 && in_hand(w) ? 0 : -ENOMEM;
 }
 
 void worker_destroy(struct worker *w)
@@ -347,8 +372,7 @@ void *worker_main(void *worker)
 	self = w;
 	urcu_memb_register_thread();
 	stack_adopt_thread(&w->thread);
-	if (in_hand(w))
-		switch_to(w, take_spare(w), nothing, NULL);
+	switch_to(w, take_spare(w), nothing, NULL);
 	urcu_memb_unregister_thread();
 	self = NULL;
 	return NULL;
