@@ -78,6 +78,19 @@ static unsigned smallest(char *dir, size_t mount_length, unsigned (*quota)(const
 	}
 }
 
+/* Is "cpu" among the names between commas? */
+static bool names_cpu(const char *list)
+{
+	while (*list) {
+		size_t n = strcspn(list, ",");
+
+		if (n == 3 && !strncmp(list, "cpu", 3))
+			return true;
+		list += n + (list[n] == ',');
+	}
+	return false;
+}
+
 /* One line of /proc/self/cgroup: hierarchy:controllers:path. */
 static unsigned quota_of_line(char *line, const char *mount)
 {
@@ -92,7 +105,7 @@ static unsigned quota_of_line(char *line, const char *mount)
 		return 0;
 	*path++ = '\0';
 	path[strcspn(path, "\n")] = '\0';
-	if (!v2 && !strstr(controllers, "cpu"))
+	if (!v2 && !names_cpu(controllers + 1))
 		return 0;
 	if (!strcmp(path, "/"))
 		path = (char *)"";

@@ -31,16 +31,16 @@
  *
  * 6. Without pops nothing leaves but by CAS on top, so one CAS may take several: the argument of 4 holds for each place.
  *
- * Indices are 64 bits and do not wrap in practice; differences are taken before comparing all the same.
+ * Indices are 64 bits and do not wrap in practice; only their differences are compared, so that they may all the same.
  */
 #include "deque.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-static struct deque_array *array_new(int64_t capacity)
+static struct deque_array *array_new(size_t capacity)
 {
-	struct deque_array *a = calloc(1, sizeof(*a) + (size_t)capacity * sizeof(a->entry[0]));
+	struct deque_array *a = calloc(1, sizeof(*a) + capacity * sizeof(a->entry[0]));
 
 	if (a)
 		a->mask = capacity - 1;
@@ -48,19 +48,19 @@ static struct deque_array *array_new(int64_t capacity)
 }
 
 /* The entries are atomic since a thief may read a place while the owner reuses it (4). */
-static void put(struct deque_array *a, int64_t index, void *item)
+static void put(struct deque_array *a, uint64_t index, void *item)
 {
-	/* Relaxed: the entry before the bottom that covers it; the order is bottom's. Pairs with deque_steal(). */
+	/* Relaxed: the entry before the bottom that covers it; the order is bottom's. Pairs with deque_take(). */
 	store_relaxed(&a->entry[index & a->mask], item);
 }
 
-static void *get(struct deque_array *a, int64_t index)
+static void *get(struct deque_array *a, uint64_t index)
 {
 	/* Relaxed: after bottom was loaded with acquire (3), or by the owner. */
 	return load_relaxed(&a->entry[index & a->mask]);
 }
 
-int deque_init(struct deque *d, int64_t capacity, int64_t index, void (*retire)(struct deque_array *))
+int deque_init(struct deque *d, size_t capacity, uint64_t index, void (*retire)(struct deque_array *))
 {
 	d->top = d->bottom = d->seen_top = index;
 	d->retire = retire;
@@ -74,9 +74,9 @@ void deque_destroy(struct deque *d)
 	d->array = NULL;
 }
 
-static struct deque_array *grow(struct deque *d, struct deque_array *old, int64_t bottom, int64_t n)
+static struct deque_array *grow(struct deque *d, struct deque_array *old, uint64_t bottom, uint64_t n)
 {
-	int64_t capacity = 2 * (old->mask + 1);
+	uint64_t capacity = 2 * (old->mask + 1);
 	struct deque_array *a;
 
 	while (capacity < bottom - d->seen_top + n)
@@ -84,57 +84,62 @@ static struct deque_array *grow(struct deque *d, struct deque_array *old, int64_
 	a = array_new(capacity);
 	if (!a)
 		return NULL;
-	for (int64_t i = d->seen_top; i < bottom; i++)
+	for (uint64_t i = d->seen_top; i != bottom; i++)
 		put(a, i, get(old, i));
-	/* Release: the copies before the array. Pairs with the load_acquire in deque_steal(). */
+	/* Release: the copies before the array. Pairs with the load_acquire in deque_take(). */
 	store_release(&d->array, a);
 	d->retire(old);
 	return a;
 }
 
+static bool fits(const struct deque *d, const struct deque_array *a, uint64_t bottom, uint64_t n)
+{
+	return bottom - d->seen_top + n <= a->mask + 1;
+}
+
 int deque_push(struct deque *d, void *const *items, int64_t n)
 {
-	int64_t bottom = load_relaxed(&d->bottom); /* relaxed: the owner's own */
+	uint64_t bottom = load_relaxed(&d->bottom); /* relaxed: the owner's own */
 	struct deque_array *a = load_relaxed(&d->array); /* relaxed: the owner's own */
 
-	if (bottom - d->seen_top + n > a->mask + 1) {
+	if (!fits(d, a, bottom, (uint64_t)n)) {
 		/* Acquire: a thief's reads of the places below top before we reuse them. Pairs with the CAS in deque_take(). */
 		d->seen_top = load_acquire(&d->top);
-		if (bottom - d->seen_top + n > a->mask + 1 && !(a = grow(d, a, bottom, n)))
+		if (!fits(d, a, bottom, (uint64_t)n) && !(a = grow(d, a, bottom, (uint64_t)n)))
 			return -ENOMEM;
 	}
 	for (int64_t i = 0; i < n; i++)
-		put(a, bottom + i, items[i]);
-	store_seq(&d->bottom, bottom + n); /* before the pusher's look at who sleeps: see park.c */
+		put(a, bottom + (uint64_t)i, items[i]);
+	store_seq(&d->bottom, bottom + (uint64_t)n); /* before the pusher's look at who sleeps: see park.c */
 	return 0;
 }
 
 void *deque_pop(struct deque *d)
 {
-	int64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
-	int64_t top = load_relaxed(&d->top); /* relaxed: top only grows, so what looks empty is empty */
+	uint64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
+	uint64_t top = load_relaxed(&d->top); /* relaxed: top only grows, so what looks empty is empty */
 	void *item;
 
-	if (bottom - top < 0)
+	if ((int64_t)(bottom - top) < 0)
 		return NULL;
 	item = get(load_relaxed(&d->array), bottom); /* relaxed: the owner's own */
 	store_seq(&d->bottom, bottom);
 	top = load_seq(&d->top);
-	if (bottom - top > 0)
+	if ((int64_t)(bottom - top) > 0)
 		return item;
-	if (bottom - top < 0 || !cas_seq(&d->top, &top, top + 1))
+	if (bottom != top || !cas_seq(&d->top, &top, top + 1))
 		item = NULL;
-	/* Release, as every store to bottom: the pushes below before this bottom (3). Pairs with deque_steal(). */
+	/* Release, as every store to bottom: the pushes below before this bottom (3). Pairs with deque_take(). */
 	store_release(&d->bottom, bottom + 1);
 	return item;
 }
 
 bool deque_pop_if(struct deque *d, void *item)
 {
-	int64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
+	uint64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
 
 	/* Relaxed: top only grows, so what looks empty is empty; the entry is the owner's own. */
-	if (bottom - load_relaxed(&d->top) < 0 || get(load_relaxed(&d->array), bottom) != item)
+	if ((int64_t)(bottom - load_relaxed(&d->top)) < 0 || get(load_relaxed(&d->array), bottom) != item)
 		return false;
 	return deque_pop(d) == item;
 }
@@ -142,8 +147,8 @@ bool deque_pop_if(struct deque *d, void *item)
 int64_t deque_take(struct deque *d, void **items, int64_t n)
 {
 	for (;;) {
-		int64_t top = load_seq(&d->top);
-		int64_t some = load_seq(&d->bottom) - top;
+		uint64_t top = load_seq(&d->top);
+		int64_t some = (int64_t)(load_seq(&d->bottom) - top);
 		struct deque_array *a;
 
 		if (some <= 0)
@@ -153,8 +158,8 @@ int64_t deque_take(struct deque *d, void **items, int64_t n)
 		/* Acquire: the array before its entries. Pairs with the store_release in grow(). */
 		a = load_acquire(&d->array);
 		for (int64_t i = 0; i < some; i++)
-			items[i] = get(a, top + i);
-		if (cas_seq(&d->top, &top, top + some))
+			items[i] = get(a, top + (uint64_t)i);
+		if (cas_seq(&d->top, &top, top + (uint64_t)some))
 			return some; /* somebody else has moved on otherwise: look again */
 	}
 }

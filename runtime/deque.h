@@ -16,21 +16,21 @@
 #include "atomic.h"
 
 struct deque_array {
-	int64_t mask;        /* capacity - 1; the capacity is a power of two */
+	uint64_t mask;       /* capacity - 1; the capacity is a power of two */
 	void *for_retire[2]; /* room that retire() may use */
 	void *entry[];
 };
 
 struct deque {
-	int64_t top __attribute__((aligned(CACHE_LINE)));    /* the oldest entry; thieves move it up */
-	int64_t bottom __attribute__((aligned(CACHE_LINE))); /* one above the youngest; the owner moves it */
+	uint64_t top __attribute__((aligned(CACHE_LINE)));    /* the oldest entry; thieves move it up */
+	uint64_t bottom __attribute__((aligned(CACHE_LINE))); /* one above the youngest; the owner moves it */
 	struct deque_array *array;
-	int64_t seen_top; /* the owner's last look at top: it only grows, so this errs on the full side */
+	uint64_t seen_top; /* the owner's last look at top: it only grows, so this errs on the full side */
 	void (*retire)(struct deque_array *old); /* frees an array when no thief can be reading it */
 };
 
 /* Start with this capacity (a power of two, 2 or more) and at this index, which tests put near the edges. -ENOMEM. */
-int deque_init(struct deque *d, int64_t capacity, int64_t index, void (*retire)(struct deque_array *));
+int deque_init(struct deque *d, size_t capacity, uint64_t index, void (*retire)(struct deque_array *));
 void deque_destroy(struct deque *d);
 
 /* Push n items, the first of them on top, so that thieves see all or none. -ENOMEM: nothing was pushed. */
@@ -46,7 +46,7 @@ int64_t deque_take(struct deque *d, void **items, int64_t n);
 /* How many entries there are: exact for an owner without thieves, a hint for others. */
 static inline int64_t deque_size(const struct deque *d)
 {
-	int64_t size = load_seq(&d->bottom) - load_seq(&d->top);
+	int64_t size = (int64_t)(load_seq(&d->bottom) - load_seq(&d->top));
 
 	return size > 0 ? size : 0;
 }

@@ -180,7 +180,7 @@ filch *filch_start(const struct filch_options *options)
 	static const struct filch_options defaults;
 	static pthread_once_t atfork = PTHREAD_ONCE_INIT;
 	struct filch *rt;
-	int error;
+	int error, saved = errno;
 
 	if (!options)
 		options = &defaults;
@@ -199,11 +199,49 @@ filch *filch_start(const struct filch_options *options)
 		errno = -error;
 		return NULL;
 	}
+	errno = saved;
 	return rt;
+}
+
+static void *finish(void *runtime)
+{
+	struct filch *rt = runtime;
+
+	join_workers(rt, rt->count);
+	watch_stop(rt);
+	while (load_seq(&rt->visitors))
+		sched_yield();
+	descriptors_forget(rt);
+	free_runtime(rt);
+	return NULL;
+}
+
+static void *finish_and_wake(void *waiter)
+{
+	struct waiter *w = waiter;
+
+	finish(w->value);
+	waiter_claim(w, 0);
+	waiter_wake(w);
+	return NULL;
+}
+
+/* A task of another runtime waits while a thread of its own does what blocks; without one the worker has to. */
+static void finish_elsewhere(struct waiter *w)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, finish_and_wake, w))
+		finish_and_wake(w);
+	else
+		pthread_detach(thread);
 }
 
 int filch_stop(filch *rt)
 {
+	struct waiter *w;
+	int saved = errno;
+
 	if (!rt)
 		return -EINVAL;
 	if (rt == filch_here())
@@ -211,11 +249,13 @@ int filch_stop(filch *rt)
 	if (exchange_seq(&rt->stopping, 1))
 		return -EALREADY;
 	wake_all(rt);
-	join_workers(rt, rt->count);
-	watch_stop(rt);
-	while (load_seq(&rt->visitors))
-		sched_yield();
-	descriptors_forget(rt);
-	free_runtime(rt);
-	return 0;
+	if (!filch_here()) {
+		finish(rt);
+		errno = saved;
+		return 0;
+	}
+	w = wait_begin(NULL, FILCH_NEVER);
+	w->value = rt;
+	w->refusal = 0;
+	return wait_for(finish_elsewhere, w, FILCH_NEVER);
 }

@@ -90,7 +90,7 @@ static void *watch_main(void *runtime)
 	struct seen seen[MAX_WORKERS] = { { 0, 0 } };
 	unsigned quiet = 0;
 
-	pthread_setname_np(pthread_self(), "filch/watch");
+	pthread_setname_np(pthread_self(), "filch-watch");
 	while (load_seq(&rt->watch.state) != ENDED) {
 		int64_t now = filch_now();
 
