@@ -47,7 +47,7 @@ static int check_waiting_types(void)
 	SAME(ssize_t (*pointer)(int fd, void *buf, size_t n, int flags, int64_t by), filch_recv)
 	SAME(ssize_t (*pointer)(int fd, const void *b, size_t n, int flags, int64_t by), filch_send)
 	SAME(int (*pointer)(int fd, struct sockaddr *a, socklen_t *len, int64_t by), filch_accept)
-	SAME(int (*pointer)(int fd, const struct sockaddr *a, socklen_t n, int64_t t), filch_connect)
+	SAME(int (*pointer)(int fd, const struct sockaddr *a, socklen_t n, int64_t), filch_connect)
 	SAME(int (*pointer)(int fd), filch_close)
 	return 0;
 }
@@ -66,6 +66,17 @@ static int check_between_types(void)
 	SAME(int (*pointer)(filch_chan *ch, const void *item, int64_t deadline), filch_chan_send)
 	SAME(int (*pointer)(filch_chan *ch, void *item, int64_t deadline), filch_chan_recv)
 	SAME(void (*pointer)(filch_chan *ch), filch_chan_close)
+	return 0;
+}
+
+static int check_loop_types(void)
+{
+	SAME(void (*pointer)(filch *rt, size_t begin, size_t end, size_t grain,
+			     filch_range_fn *body, void *arg), filch_for)
+	SAME(int (*pointer)(filch *rt, size_t begin, size_t end, size_t grain,
+			    const struct filch_reducer *op, void *arg, void *out), filch_reduce)
+	SAME(int (*pointer)(filch *rt, void *base, size_t n, size_t size,
+			    int (*compare)(const void *, const void *)), filch_sort)
 	return 0;
 }
 
@@ -181,6 +192,34 @@ FILCH_VOID_TASK_DEFINE(store, frame, long *, where, long, n)
 	*where = n;
 }
 
+/* ---- a loop, from C and from C++ --------------------------------------------------------------- */
+
+static void zero(void *acc, void *arg)
+{
+	(void)arg;
+	*(size_t *)acc = 0;
+}
+
+static void count(void *acc, size_t begin, size_t end, void *arg)
+{
+	(void)arg;
+	*(size_t *)acc += end - begin;
+}
+
+static void add(void *left, const void *right, void *arg)
+{
+	(void)arg;
+	*(size_t *)left += *(const size_t *)right;
+}
+
+static int check_loop(filch *rt)
+{
+	struct filch_reducer op = { sizeof(size_t), zero, count, add };
+	size_t n = 0;
+
+	return filch_reduce(rt, 0, 100000, 0, &op, NULL, &n) != 0 || n != 100000;
+}
+
 /* ---- running them --------------------------------------------------------------------------- */
 
 FILCH_TASK(bool, forks, frame)
@@ -239,6 +278,7 @@ static int check_running(void)
 	if (!rt)
 		return 1;
 	bad = !forks_run(rt) || !forks_run(NULL) || !even_run(rt, 1000);
+	bad |= check_loop(rt) || check_loop(NULL);
 	nothing_run(rt);
 	bad |= filch_mutex_lock(&mutex, FILCH_NEVER) != 0;
 	filch_mutex_unlock(&mutex);
@@ -249,7 +289,8 @@ static int check_running(void)
 
 int main(void)
 {
-	if (check_runtime_types() || check_waiting_types() || check_between_types())
+	if (check_runtime_types() || check_waiting_types() || check_between_types() ||
+	    check_loop_types())
 		return 1;
 	if (filch_version() != FILCH_VERSION || FILCH_NEVER != INT64_MAX) {
 		fprintf(stderr, "header and library are of two versions\n");
