@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* What waits behind a worker that computes or is stuck goes on all the same. */
+#include "../support.h"
+
+TestSuite(watch, .timeout = WATCHDOG);
+
+static long go_on;
+
+/* A computation of forks and joins without end, until it is told. */
+FILCH_VOID_TASK(churn, frame, int, depth)
+{
+	if (!depth)
+		return;
+	churn_fork(&frame, depth - 1);
+	churn(frame, depth - 1);
+	churn_join(&frame);
+}
+
+static void compute(void *rt)
+{
+	while (get(&go_on))
+		churn_run(rt, 12);
+}
+
+/* Busy without a fork or a join: nothing can preempt it. */
+static void spin(void *arg)
+{
+	(void)arg;
+	while (get(&go_on))
+		;
+}
+
+static void count(void *n)
+{
+	add(n, 1);
+}
+
+static void nap_and_count(void *n)
+{
+	sleep_ms(5);
+	add(n, 1);
+}
+
+static void receive_and_count(void *arg)
+{
+	int *pipe = arg;
+	char c;
+
+	CHECK_EQ(filch_read(pipe[0], &c, 1, FILCH_NEVER), 1);
+	add(&go_on, 1);
+}
+
+static void fill(filch *rt, filch_group *g, filch_fn *fn, unsigned n)
+{
+	set(&go_on, 1);
+	filch_group_init(g, rt);
+	for (unsigned i = 0; i < n; i++)
+		CHECK_EQ(filch_group_submit(g, fn, rt), 0);
+	sleep_ms(20);
+}
+
+Test(watch, a_task_starts_while_every_worker_computes)
+{
+	filch *rt = start();
+	filch_group g;
+	long n = 0;
+
+	fill(rt, &g, compute, workers());
+	for (int i = 0; i < 5; i++) {
+		CHECK_EQ(filch_submit(rt, count, &n), 0);
+		until(&n, i + 1);
+	}
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
+}
+
+Test(watch, a_deadline_passes_while_every_worker_computes)
+{
+	filch *rt = start();
+	filch_group g;
+	long n = 0;
+
+	fill(rt, &g, compute, workers());
+	CHECK_EQ(filch_submit(rt, nap_and_count, &n), 0);
+	until(&n, 1);
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
+}
+
+/* The worker that watches the pipe gets stuck; the bytes that come then are delivered all the same. */
+Test(watch, input_arrives_behind_stuck_workers)
+{
+	filch *rt = start_workers(workers() + 1);
+	filch_group g, readers;
+	int pipes[16][2];
+
+	filch_group_init(&readers, rt);
+	for (int i = 0; i < 16; i++) {
+		CHECK_EQ(pipe(pipes[i]), 0);
+		CHECK_EQ(filch_group_submit(&readers, receive_and_count, pipes[i]), 0);
+	}
+	sleep_ms(20);
+	fill(rt, &g, spin, workers());
+	for (int i = 0; i < 16; i++)
+		CHECK_EQ(write(pipes[i][1], "x", 1), 1);
+	until(&go_on, 17);
+	CHECK_EQ(filch_group_wait(&readers), 0);
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	for (int i = 0; i < 16; i++) {
+		filch_close(pipes[i][0]);
+		filch_close(pipes[i][1]);
+	}
+	stop(rt);
+}
