@@ -8,7 +8,7 @@ Test(idle_stress, a_minute_of_nothing)
 {
 	filch *rt = start();
 
-	stays_idle(rounds(60000) * MS, 0.01);
+	stays_idle(rounds(60000) * MS);
 	stop(rt);
 }
 
@@ -18,11 +18,11 @@ Test(idle_stress, a_minute_of_one_sleeping_task)
 	filch *rt = start();
 
 	CHECK_EQ(filch_submit(rt, sleep_through, &ns), 0);
-	stays_idle(ns - 100 * MS, 0.01);
+	stays_idle(ns - 100 * MS);
 	stop(rt);
 }
 
 Test(idle_stress, a_minute_of_waiting)
 {
-	waiters_stay_idle(rounds(60000) * MS, 0.01);
+	waiters_stay_idle(rounds(60000) * MS);
 }

@@ -8,22 +8,23 @@ Test(idle, an_idle_runtime_uses_no_processor)
 {
 	filch *rt = start();
 
-	stays_idle(500 * MS, 0.01);
+	stays_idle(500 * MS);
 	stop(rt);
 }
 
 Test(idle, a_sleeping_task_uses_no_processor)
 {
+	int64_t ns = 700 * MS;
 	filch *rt = start();
 
-	CHECK_EQ(filch_submit(rt, sleep_through, &(int64_t){ 700 * MS }), 0);
-	stays_idle(500 * MS, 0.01);
+	CHECK_EQ(filch_submit(rt, sleep_through, &ns), 0);
+	stays_idle(500 * MS);
 	stop(rt);
 }
 
 Test(idle, tasks_that_wait_for_each_other_and_for_descriptors_use_no_processor)
 {
-	waiters_stay_idle(500 * MS, 0.01);
+	waiters_stay_idle(500 * MS);
 }
 
 Test(idle, after_a_burst_it_is_idle_again)
@@ -34,6 +35,6 @@ Test(idle, after_a_burst_it_is_idle_again)
 	for (int i = 0; i < 20000; i++)
 		CHECK_EQ(filch_submit(rt, count_one, &n), 0);
 	until(&n, 20000);
-	stays_idle(500 * MS, 0.01);
+	stays_idle(500 * MS);
 	stop(rt);
 }

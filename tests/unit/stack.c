@@ -13,8 +13,8 @@ static __attribute__((noinline)) long descend(long n)
 {
 	volatile char frame[1000];
 
-	frame[n % 1000] = (char)n;
-	return n < 0 ? 0 : descend(n + 1) + frame[n % 1000];
+	frame[n & 15] = (char)n;
+	return n < 0 ? 0 : descend(n + 1) + frame[n & 15];
 }
 
 static void overflow(void *unused)
@@ -30,8 +30,8 @@ static __attribute__((noinline)) long step_over(long n)
 {
 	volatile char frame[60000];
 
-	frame[0] = (char)n;
-	return n < 0 ? frame[n + 50000] : step_over(n + 1) + frame[0];
+	frame[n & 15] = (char)n;
+	return n < 0 ? 0 : step_over(n + 1) + frame[n & 15];
 }
 
 static void overflow_in_large_steps(void *unused)

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What allocates may fail: each call in turn, and all of them from some point on. The functions below stand before those of
+ * the C library for the whole program.
+ */
+#include "../support.h"
+
+#include <dlfcn.h>
+#include <sys/eventfd.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+TestSuite(nomem, .timeout = WATCHDOG);
+
+static long calls, fail_at = -1, fail_on; /* the call to fail, and whether those after it do too */
+
+/* The first calls come before a sanitizer is ready for them. */
+#define EARLY __attribute__((no_sanitize("thread"), no_sanitize("address")))
+
+static bool armed;
+
+static bool fails(void)
+{
+	long n;
+
+	if (get(&fail_at) < 0)
+		return false;
+	n = add(&calls, 1) - 1;
+	return n == get(&fail_at) || (get(&fail_on) && n > get(&fail_at));
+}
+
+static EARLY void *next(const char *name)
+{
+	return dlsym(RTLD_NEXT, name);
+}
+
+#define STAND_BEFORE(result, failure, error, name, parameters, arguments) \
+	EARLY result name parameters \
+	{ \
+		static result(*real) parameters; \
+		if (!real) { \
+			void *found = next(#name); \
+			real = *(result(**) parameters)(void *)&found; /* the same for all who come at once */ \
+		} \
+		if (armed && fails()) { \
+			errno = error; \
+			return failure; \
+		} \
+		return real arguments; \
+	}
+
+STAND_BEFORE(void *, NULL, ENOMEM, aligned_alloc, (size_t align, size_t n), (align, n))
+STAND_BEFORE(void *, MAP_FAILED, ENOMEM, mmap, (void *at, size_t n, int prot, int flags, int fd, off_t offset),
+	     (at, n, prot, flags, fd, offset))
+STAND_BEFORE(int, EAGAIN, EAGAIN, pthread_create,
+	     (pthread_t *restrict id, const pthread_attr_t *restrict attr, void *(*body)(void *), void *restrict arg),
+	     (id, attr, body, arg))
+STAND_BEFORE(int, -1, EMFILE, eventfd, (unsigned n, int flags), (n, flags))
+STAND_BEFORE(int, -1, EMFILE, epoll_create1, (int flags), (flags))
+
+#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN) /* whose own these are */
+STAND_BEFORE(void *, NULL, ENOMEM, malloc, (size_t n), (n))
+STAND_BEFORE(void *, NULL, ENOMEM, calloc, (size_t n, size_t size), (n, size))
+#endif
+
+static void fail_from(long n, bool on)
+{
+	armed = true;
+	set(&calls, 0);
+	set(&fail_on, on);
+	set(&fail_at, n);
+}
+
+static void fail_no_more(void)
+{
+	set(&fail_at, -1);
+}
+
+/* ---- starting ---- */
+
+static void count(void *n)
+{
+	add(n, 1);
+}
+
+static long open_descriptors(void)
+{
+	long n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += lseek(fd, 0, SEEK_CUR) >= 0 || errno != EBADF;
+	return n;
+}
+
+/* How many calls a start makes, by failing a later one each time until none fails. */
+static long fail_every_call_of_a_start(unsigned n, bool on)
+{
+	long before = open_descriptors();
+
+	for (long which = 0;; which++) {
+		struct filch_options o = { .workers = n };
+		long made, ran = 0;
+		filch *rt;
+
+		errno = 0;
+		fail_from(which, on);
+		rt = filch_start(&o);
+		made = get(&calls);
+		fail_no_more();
+		CHECK(rt || errno == ENOMEM || errno == EMFILE || errno == EAGAIN);
+		if (rt) { /* what failed could be done without, or was done by a worker that tries again */
+			CHECK_EQ(filch_run(rt, count, &ran), 0);
+			CHECK_EQ(ran, 1);
+			stop(rt);
+		}
+		CHECK_EQ(open_descriptors(), before);
+		if (made <= which)
+			return which;
+	}
+}
+
+Test(nomem, a_start_without_memory_is_an_error_and_leaves_nothing_behind)
+{
+	for (unsigned n = 1; n <= 3; n++) {
+		CHECK(fail_every_call_of_a_start(n, false) > 3 * (long)n);
+		CHECK(fail_every_call_of_a_start(n, true) > 3 * (long)n);
+	}
+}
+
+/* ---- what runs ---- */
+
+static void wait_and_count(void *n)
+{
+	filch_yield();
+	sleep_ms(1);
+	add(n, 1);
+}
+
+static long submit_some(filch *rt, filch_group *g, long *n)
+{
+	filch_fn *fns[] = { count, wait_and_count };
+	long admitted = 0;
+
+	for (int i = 0; i < 20; i++) {
+		int error = i % 4 < 2 ? filch_group_submit(g, fns[i % 2], n) : filch_submit(rt, fns[i % 2], n);
+
+		CHECK(!error || error == -ENOMEM);
+		admitted += !error;
+	}
+	return admitted;
+}
+
+Test(nomem, a_submit_without_memory_is_refused_and_the_others_run)
+{
+	for (long which = 0; which < 60; which++) {
+		filch *rt = start();
+		filch_group g;
+		long n = 0, admitted;
+
+		filch_group_init(&g, rt);
+		fail_from(which, false);
+		admitted = submit_some(rt, &g, &n);
+		CHECK(admitted >= 19);
+		CHECK_EQ(filch_group_wait(&g), 0);
+		fail_no_more();
+		stop(rt);
+		CHECK_EQ(n, admitted);
+	}
+}
+
+FILCH_TASK(long, fib, frame, long, n)
+{
+	if (n < 2) {
+		if (n)
+			filch_yield();
+		return n;
+	}
+	fib_fork(&frame, n - 1);
+	long right = fib(frame, n - 2);
+	return fib_join(&frame) + right;
+}
+
+Test(nomem, forks_and_joins_come_to_the_same_result)
+{
+	for (long which = 0; which < 40; which++) {
+		filch *rt = start();
+
+		fail_from(which, false);
+		CHECK_EQ(fib_run(rt, 12), 144);
+		fail_no_more();
+		stop(rt);
+	}
+}
+
+FILCH_TASK(long, plain_fib, frame, long, n)
+{
+	if (n < 2)
+		return n;
+	plain_fib_fork(&frame, n - 1);
+	long right = plain_fib(frame, n - 2);
+	return plain_fib_join(&frame) + right;
+}
+
+Test(nomem, without_any_memory_a_run_is_serial)
+{
+	fail_from(0, true);
+	CHECK_EQ(plain_fib_run(NULL, 15), 610);
+	fail_no_more();
+}
+
+FILCH_VOID_TASK(take_memory_away, frame)
+{
+	fail_from(0, true);
+}
+
+static void *give_memory_back(void *unused)
+{
+	usleep(50000);
+	fail_no_more();
+	return unused;
+}
+
+Test(nomem, nothing_is_lost_while_there_is_no_memory)
+{
+	filch *rt = start();
+	pthread_t later = thread(give_memory_back, NULL);
+	long n = 0;
+
+	take_memory_away_run(rt);
+	while (filch_submit(rt, count, &n))
+		usleep(1000);
+	CHECK_EQ(filch_run(rt, wait_and_count, &n), 0);
+	join_thread(later);
+	stop(rt);
+	CHECK_EQ(n, 2);
+}
+
+Test(nomem, a_runtime_with_nothing_to_do_stops_without_memory)
+{
+	filch *rt = start();
+
+	take_memory_away_run(rt);
+	stop(rt);
+	fail_no_more();
+}
+
+/* Its slots are still with the stack that they were lent to, and a task without forks needs none. */
+Test(nomem, a_worker_that_has_run_forks_runs_tasks_without_memory)
+{
+	filch *rt = start_workers(1);
+	long n = 0;
+
+	take_memory_away_run(rt);
+	CHECK_EQ(filch_run(rt, count, &n), 0);
+	CHECK_EQ(n, 1);
+	fail_no_more();
+	stop(rt);
+}
+
+Test(nomem, a_channel_without_memory_is_null)
+{
+	filch_chan *ch;
+
+	errno = 4321;
+	fail_from(0, true);
+	ch = filch_chan_new(8, 8);
+	fail_no_more();
+#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+	CHECK(!ch);
+	CHECK_EQ(errno, 4321);
+#endif
+	filch_chan_free(ch);
+}
