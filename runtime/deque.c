@@ -38,6 +38,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define AHEAD 4 /* items: when the first of a long queue is taken, this one's memory is fetched */
+
 static struct deque_array *array_new(size_t capacity)
 {
 	struct deque_array *a = calloc(1, sizeof(*a) + capacity * sizeof(a->entry[0]));
@@ -114,6 +116,18 @@ int deque_push(struct deque *d, void *const *items, int64_t n)
 	return 0;
 }
 
+int deque_push_one(struct deque *d, void *item)
+{
+	uint64_t bottom = load_relaxed(&d->bottom); /* relaxed: the owner's own */
+	struct deque_array *a = load_relaxed(&d->array); /* relaxed: the owner's own */
+
+	if (!fits(d, a, bottom, 1))
+		return deque_push(d, &item, 1);
+	put(a, bottom, item);
+	store_seq(&d->bottom, bottom + 1); /* as in deque_push() */
+	return 0;
+}
+
 void *deque_pop(struct deque *d)
 {
 	uint64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
@@ -166,7 +180,17 @@ int64_t deque_take(struct deque *d, void **items, int64_t n)
 
 void *deque_steal(struct deque *d)
 {
-	void *item; /* one alone never leaves a gap that a pop could fall into (2) */
+	for (;;) {
+		uint64_t top = load_seq(&d->top);
+		struct deque_array *a;
+		void *item;
 
-	return deque_take(d, &item, 1) ? item : NULL;
+		if ((int64_t)(load_seq(&d->bottom) - top) <= 0)
+			return NULL;
+		a = load_acquire(&d->array); /* acquire: as in deque_take() */
+		item = get(a, top);
+		__builtin_prefetch(get(a, top + AHEAD)); /* whatever lies there: only a hint */
+		if (cas_seq(&d->top, &top, top + 1))
+			return item; /* otherwise, as in deque_take() */
+	}
 }

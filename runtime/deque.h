@@ -36,6 +36,8 @@ void deque_destroy(struct deque *d);
 /* Push n items, the first of them on top, so that thieves see all or none. -ENOMEM: nothing was pushed. */
 int deque_push(struct deque *d, void *const *items, int64_t n);
 
+int deque_push_one(struct deque *d, void *item);
+
 void *deque_pop(struct deque *d);                /* the youngest, or NULL */
 bool deque_pop_if(struct deque *d, void *item);  /* pop the youngest if it is this one */
 void *deque_steal(struct deque *d);              /* the oldest, or NULL */

@@ -53,7 +53,7 @@ static bool add_block(struct nodes *n, struct node_pool *pool)
 	return node;
 }
 
-static bool refill(struct nodes *n, struct node_pool *pool)
+bool node_refill(struct nodes *n, struct node_pool *pool)
 {
 	struct filch_slot_ *batch;
 
@@ -67,18 +67,6 @@ static bool refill(struct nodes *n, struct node_pool *pool)
 	n->some = batch;
 	n->count = batch_of(batch)->count;
 	return true;
-}
-
-struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool)
-{
-	struct filch_slot_ *node;
-
-	if (!n->some && !refill(n, pool))
-		return NULL;
-	node = n->some;
-	n->some = item_next(node);
-	n->count--;
-	return node;
 }
 
 struct filch_slot_ *node_take_one(struct node_pool *pool)

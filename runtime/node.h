@@ -18,7 +18,22 @@ struct node_pool { /* one a runtime */
 	struct inbox blocks;  /* all memory, to be freed in the end */
 };
 
-struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool); /* NULL without memory */
+bool node_refill(struct nodes *n, struct node_pool *pool);
+
+/* NULL without memory. */
+static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool)
+{
+	struct filch_slot_ *node;
+
+	if (!n->some && !node_refill(n, pool))
+		return NULL;
+	node = n->some;
+	n->some = item_next(node);
+	n->count--;
+	__builtin_prefetch(n->some, 1);
+	return node;
+}
+
 struct filch_slot_ *node_take_one(struct node_pool *pool);                 /* for who has none in hand */
 void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node);
 void node_pool_destroy(struct node_pool *pool);

@@ -140,13 +140,11 @@ static bool wake(struct filch *rt, struct worker *w)
 	}
 }
 
-void wake_one(struct filch *rt)
+void wake_some(struct filch *rt)
 {
 	struct worker *w = worker_here();
 	unsigned start = w && w->rt == rt ? w->index + 1 : 0;
 
-	if (!parking_wants_wake(&rt->parking))
-		return;
 	for (unsigned i = 0; i < rt->count; i++) {
 		if (!wake(rt, rt->worker[(start + i) % rt->count]))
 			continue;
@@ -175,9 +173,7 @@ struct worker *host_of_thread(struct filch *rt)
 
 void ready_here(struct worker *w, struct filch_slot_ *item)
 {
-	void *it = item;
-
-	if (deque_push(&w->ready, &it, 1))
+	if (deque_push_one(&w->ready, item))
 		inbox_put(&w->inbox, item);
 	wake_one(w->rt);
 }

@@ -109,7 +109,13 @@ void ready_and_leave(struct filch *rt, struct filch_slot_ *item);
 void make_ready(struct stack *s);
 
 /* Wake a sleeper if one is needed; after something became available. */
-void wake_one(struct filch *rt);
+void wake_some(struct filch *rt);
+
+static inline void wake_one(struct filch *rt)
+{
+	if (parking_wants_wake(&rt->parking))
+		wake_some(rt);
+}
 
 /*
  * Leave the calling task's stack and carry on with the loop on another. after(worker, arg) is called there, when the stack
