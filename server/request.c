@@ -30,10 +30,14 @@ static bool crlf(const char *at)
 	return at[0] == '\r' && at[1] == '\n';
 }
 
+static bool alphanumeric(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 static bool token_char(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
+	return alphanumeric(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static bool same(struct text t, const char *word)
@@ -44,13 +48,10 @@ static bool same(struct text t, const char *word)
 /* uri-host [ ":" port ], by its characters */
 static bool host_like(struct text t)
 {
-	static const char others[] = "-._~%!$&'()*+,;=:[]";
-
 	for (size_t i = 0; i < t.length; i++) {
-		char c = t.at[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		      (c && strchr(others, c))))
+		if (alphanumeric(t.at[i]) || t.at[i] == '.' || t.at[i] == ':')
+			continue;
+		if (!t.at[i] || !strchr("-_~%!$&'()*+,;=[]", t.at[i]))
 			return false;
 	}
 	return true;
@@ -104,12 +105,12 @@ static bool lacks_version(const struct request *q)
 /* Where the request line ends, or 0 if its end is not " HTTP/1.x" CR LF. */
 static size_t end_of_line(const struct request *q)
 {
-	const char *end = q->first + q->url + q->url_length;
+	size_t at = q->url + q->url_length;
 
-	/* strncmp looks at nothing beyond the first difference, where the bytes may end */
-	if (strncmp(end, " HTTP/1.", 8) != 0 || !crlf(end + 9))
+	if (q->fed - at < 11 || memcmp(q->first + at, " HTTP/1.", 8) != 0 ||
+	    !crlf(q->first + at + 9))
 		return 0;
-	return (size_t)(end - q->first) + 11;
+	return at + 11;
 }
 
 static int set_target(struct request *q)
@@ -392,8 +393,10 @@ enum progress request_feed(struct request *q, const char *first, size_t length)
 	while (q->used < length) {
 		/* No byte beyond the limit is looked at, or the answer would tell the split. */
 		size_t end = q->head || length < q->limits->header ? length : q->limits->header;
-		llhttp_errno_t error = llhttp_execute(&q->parser, first + q->used, end - q->used);
+		llhttp_errno_t error;
 
+		q->fed = end;
+		error = llhttp_execute(&q->parser, first + q->used, end - q->used);
 		if (error == HPE_PAUSED) {
 			q->used = (size_t)(llhttp_get_error_pos(&q->parser) - first);
 			return REQUEST_READY;

@@ -36,6 +36,7 @@ struct request {
 	/* what request.c remembers from piece to piece; places are offsets from the first byte */
 	const struct request_limits *limits;
 	const char *first;
+	size_t fed; /* llhttp has seen what is before it */
 	size_t url, url_length;
 	size_t name, name_length, value, value_length;
 	size_t forgotten; /* bytes between the head and what is at first + head now */

@@ -137,16 +137,18 @@ static void health(struct server *s, const struct request *q, struct reply *r)
 static const char get[] = "Allow: GET, HEAD\r\n";
 static const char post[] = "Allow: POST\r\n";
 
+#define PATH(path) path, sizeof(path) - 1
+
 static const struct route routes[] = {
-	{ "/plaintext", get, false, false, plaintext },
-	{ "/json", get, false, false, json },
-	{ "/", get, false, false, home },
-	{ "/sleep", get, true, false, nap },
-	{ "/fib", get, true, false, compute },
-	{ "/echo", post, false, false, echo },
-	{ "/healthz", get, false, true, health },
-	{ "/stats", get, false, false, report_stats },
-	{ "/metrics", get, false, false, report_metrics },
+	{ PATH("/plaintext"), get, false, false, plaintext },
+	{ PATH("/json"), get, false, false, json },
+	{ PATH("/"), get, false, false, home },
+	{ PATH("/sleep"), get, true, false, nap },
+	{ PATH("/fib"), get, true, false, compute },
+	{ PATH("/echo"), post, false, false, echo },
+	{ PATH("/healthz"), get, false, true, health },
+	{ PATH("/stats"), get, false, false, report_stats },
+	{ PATH("/metrics"), get, false, false, report_metrics },
 };
 
 static bool allows(const struct route *route, enum llhttp_method method)
@@ -167,7 +169,7 @@ const struct route *route_find(const struct request *q, struct reply *r)
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		const struct route *route = &routes[i];
 
-		if (strncmp(route->path, q->path.at, n) != 0 || route->path[n])
+		if (route->length != n || memcmp(route->path, q->path.at, n) != 0)
 			continue;
 		if (allows(route, q->method))
 			return route;

@@ -4,6 +4,7 @@
 #define ROUTES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct reply;
 struct request;
@@ -11,6 +12,7 @@ struct server;
 
 struct route {
 	const char *path;
+	size_t length;
 	const char *allow; /* the header line that lists its methods */
 	bool slow;         /* it may wait or compute: what was answered before is sent first */
 	bool always;       /* answers beyond --max-pending too */
