@@ -9,20 +9,21 @@
  *
  * When to publish: an idle worker counts itself hungry (parking_search), reads which stack every other worker runs on, and
  * overwrites the two words of it that forks and joins compare with, so that the next one takes the slow path (poison). The
- * slow path publishes while anybody is hungry, the oldest private slots first, since the oldest fork is the biggest piece;
- * when nobody is, it restores the words (settle).
+ * slow path publishes if somebody is hungry and the worker's deque has nothing to take, the oldest private slots first, since
+ * the oldest fork is the biggest piece; otherwise it restores the words (settle). Whoever takes from the deque while others
+ * are hungry poisons again: a thief all the others' stacks, the owner its own.
  *
- * No hungry worker is overlooked. Four steps, all seq_cst:
+ * No hungry worker is overlooked. The steps, all seq_cst:
  *
- *	hungry worker				owner, in the slow path
- *	H1 hunger: one more			O1 current = this stack
+ *	hungry worker, or thief			owner, in the slow path
+ *	H1 hunger: one more; or take from deque	O1 current = this stack
  *	H2 read current				O2 limit, bound = what they stand for
- *	H3 limit, bound = poison		O3 read hunger; if any, poison them again
+ *	H3 limit, bound = poison		O3 read hunger and deque; if not enough, poison again
  *
- * If O3 does not see the hunger, O3 came before H1; so H2 reads this stack (O1), and H3 comes after O2 and stays. If H2 read
- * another stack, then O1 came after it, and O3 sees the hunger. While anybody is hungry O2 is not done at all. A stack is
- * switched to with both words poisoned, so its first fork and first join pass through here on every worker it comes to. A
- * poison that arrives late, on a stack that runs elsewhere or nowhere, costs one slow path.
+ * If O3 does not see H1, O3 came before it; so H2 reads this stack (O1), and H3 comes after O2 and stays. If H2 read
+ * another stack, then O1 came after it, and O3 sees H1. A stack is switched to with both words poisoned, so its first fork
+ * and first join pass through here on every worker it comes to. A poison that arrives late, on a stack that runs elsewhere
+ * or nowhere, costs one slow path.
  *
  * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after its join, and a join
  * ends only when the slot has been popped by the owner, or has been finished.
@@ -81,15 +82,21 @@ int publish_forks(struct worker *w, struct stack *s)
 	return error;
 }
 
-/* Let the words stand for what they mean, unless somebody is hungry: then false, and they are poisoned. */
+/* Nobody is hungry, or there is something for them to take, which they have been woken for. */
+static bool enough(struct worker *w)
+{
+	return !parking_hungry(&w->rt->parking) || deque_size(&w->forks) > 0;
+}
+
+/* Let the words stand for what they mean, unless somebody waits for forks: then false, and they are poisoned. */
 static bool settle(struct worker *w, struct stack *s)
 {
-	if (parking_hungry(&s->rt->parking))
+	if (!enough(w))
 		return false;
 	store_seq(&w->current, s);
 	store_seq(&s->words.limit, slots_end(s->slots));
 	store_seq(&s->words.bound, s->split);
-	if (!parking_hungry(&s->rt->parking))
+	if (enough(w))
 		return true;
 	poison(s);
 	return false;
@@ -107,13 +114,13 @@ static void share(struct stack *s, struct filch_slot_ *top)
 		yield_here(w);
 		return; /* perhaps on another worker; the words are poisoned again */
 	}
-
 	if (settle(w, s)) {
-		w->batch = 1;
+		if (!parking_hungry(&w->rt->parking))
+			w->batch = 1;
 		return;
 	}
-	if (n <= 0 || deque_size(&w->forks) > 0)
-		return; /* what is there has been announced, and will be taken */
+	if (n <= 0)
+		return;
 	publish(w, s, n < w->batch ? n : w->batch);
 	if (w->batch < MOST)
 		w->batch *= 2;
@@ -160,8 +167,10 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 	if (load_acquire(&slot->state) == DONE)
 		return true;
 	w = worker_here();
-	if (deque_pop_if(&w->forks, slot))
+	if (deque_pop_if(&w->forks, slot)) {
+		poison_if_hungry(w);
 		return false;
+	}
 	leave_stack(w, hand_to_finisher, &(struct waiting_join){ slot, s });
 	return true;
 }

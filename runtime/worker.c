@@ -221,8 +221,8 @@ static struct filch_slot_ *own_item(struct worker *w)
 		gather(w);
 		item = deque_steal(&w->ready);
 	}
-	if (!item)
-		item = deque_pop(&w->forks);
+	if (!item && (item = deque_pop(&w->forks)))
+		poison_if_hungry(w);
 	if (!item)
 		item = deque_steal(&w->ready);
 	if (!item && !inbox_empty(&w->inbox)) {
@@ -306,6 +306,8 @@ static struct filch_slot_ *search(struct worker *w)
 	}
 	if (parking_found(&rt->parking) && anything(rt))
 		wake_one(rt);
+	if (parking_hungry(&rt->parking))
+		poison_others(w); /* on behalf of those who are still hungry: see fork.c */
 	return item;
 }
 

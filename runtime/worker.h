@@ -142,6 +142,13 @@ static inline void poison(struct stack *s)
 
 void group_settle(struct worker *w); /* group.c: count out what finished, before anything else is done */
 
+/* After the owner has taken from its deque of forks: there may be nothing left for whoever is hungry. */
+static inline void poison_if_hungry(struct worker *w)
+{
+	if (parking_hungry(&w->rt->parking))
+		poison(w->current);
+}
+
 struct slots *worker_take_slots(struct worker *w); /* those in hand, for the current stack; never NULL */
 struct worker *host_of_thread(struct filch *rt);   /* whose inbox the calling thread uses */
 bool runtime_quiet(struct filch *rt);
