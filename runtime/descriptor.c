@@ -90,7 +90,7 @@ static bool closing(struct descriptor *d)
 /* A wait that must look again, or (closing) ends. Both sides, whoever waits. */
 static void end_waits(struct descriptor *d, int result)
 {
-	for (int i = READING; i <= WRITING; i++) {
+	for (int i = 0; i < SIDES; i++) {
 		struct side *s = &d->side[i];
 		uint64_t word = lock(&s->word);
 		struct waiter *chain = wait_take_all(&s->waiters, result, NULL);
@@ -125,7 +125,7 @@ static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 	int saved = errno;
 
 	unwatch(d, fd, NULL);
-	for (int i = READING; i <= WRITING; i++) {
+	for (int i = 0; i < SIDES; i++) {
 		lock(&d->side[i].word);
 		unlock(&d->side[i].word, 0);
 	}
@@ -254,9 +254,9 @@ void descriptor_more(struct descriptor *d, int side, uint64_t used)
 /* ---- waiting ---- */
 
 /* A thread outside waits by itself. It has to see a close, which nothing else would tell it. */
-static int wait_as_thread(struct descriptor *d, int fd, int side, int64_t deadline)
+static int wait_as_thread(struct descriptor *d, int fd, short events, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = side == READING ? POLLIN : POLLOUT };
+	struct pollfd p = { .fd = fd, .events = events };
 	int saved = errno, result = -ETIMEDOUT;
 
 	for (int64_t now = filch_now(); now < deadline; now = filch_now()) {
@@ -294,7 +294,7 @@ static int watch(struct descriptor *d, int fd)
 	return error;
 }
 
-int descriptor_wait(struct descriptor *d, int fd, int side, int64_t deadline)
+int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline)
 {
 	struct side *s = &d->side[side];
 	struct waiter *w;
@@ -302,7 +302,7 @@ int descriptor_wait(struct descriptor *d, int fd, int side, int64_t deadline)
 	int error;
 
 	if (!stack_here())
-		return wait_as_thread(d, fd, side, deadline);
+		return wait_as_thread(d, fd, events, deadline);
 	error = watch(d, fd);
 	if (error)
 		return error;
@@ -324,6 +324,7 @@ void descriptor_ready(struct descriptor *d, uint32_t events)
 		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI) ? EAGER : 0);
 	if (gone || events & EPOLLOUT)
 		side_ready(&d->side[WRITING], gone ? EAGER : 0);
+	side_ready(&d->side[EITHER], gone ? EAGER : 0);
 }
 
 void descriptors_forget(struct filch *rt)

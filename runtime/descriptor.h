@@ -13,7 +13,7 @@
 struct filch;
 struct poller;
 
-struct side {          /* reading, or writing */
+struct side {          /* reading, writing, or either (filch_poll) */
 	uint64_t word; /* lock, waiters, READY, EAGER */
 	void *waiters;
 };
@@ -21,11 +21,11 @@ struct side {          /* reading, or writing */
 #define READY VALUE_ONE            /* an event came and nobody has used it yet */
 #define EAGER (VALUE_ONE << 1)     /* do not wait for an event first: the other end hung up, or sent urgent data */
 
-enum { READING, WRITING };
+enum { READING, WRITING, EITHER, SIDES };
 enum { UNKNOWN, STREAM_SOCKET, OTHER_SOCKET, REGULAR, OTHER }; /* STREAM_SOCKET: TCP; OTHER: pipes and the like */
 
 struct descriptor {
-	struct side side[2];
+	struct side side[SIDES];
 	struct poller *poller; /* that watches it, or NULL */
 	struct filch *rt;      /* whose poller that is */
 	uint32_t users;        /* calls in progress, and CLOSING */
@@ -50,8 +50,8 @@ bool descriptor_may(struct descriptor *d, int side);
 uint64_t descriptor_use(struct descriptor *d, int side);
 void descriptor_more(struct descriptor *d, int side, uint64_t used);
 
-/* Wait until a call may do something: 0, -ETIMEDOUT, -ECANCELED once closing, or what the poller says. */
-int descriptor_wait(struct descriptor *d, int fd, int side, int64_t deadline);
+/* Wait until a call may do something (events: what poll(2) calls it): 0, -ETIMEDOUT, -ECANCELED once closing, or what the poller says. */
+int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
 
 /* The poller's news: EPOLLIN and so on. */
 void descriptor_ready(struct descriptor *d, uint32_t events);

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -21,12 +22,17 @@
 struct call {
 	int fd, flags;
 	struct descriptor *d;
-	const void *out; /* what to write */
-	void *in;        /* where to read to, or where an accepted address goes */
-	size_t n;
+	struct iovec *iov; /* where to read to, or what to write */
+	size_t count;      /* of these */
+	struct msghdr *message;
+	struct sockaddr *address; /* to connect to, or where an accepted one goes */
 	socklen_t *length;
-	bool again; /* not the first attempt */
-	bool more;  /* there may be more to be had without another event */
+	size_t n;     /* bytes to send from this file */
+	int file;
+	off_t *offset;
+	short events; /* to wait for */
+	bool again;   /* not the first attempt */
+	bool more;    /* there may be more to be had without another event */
 };
 
 /* The result of a system call as ours, with errno as it was before. */
@@ -48,9 +54,11 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 	c->d = descriptor_enter(c->fd, &error);
 	if (!c->d)
 		return error;
+	if (side != EITHER)
+		c->events = side == READING ? POLLIN : POLLOUT;
 	wait = side == READING && !descriptor_may(c->d, side);
 	do {
-		late = wait ? descriptor_wait(c->d, c->fd, side, deadline) : 0;
+		late = wait ? descriptor_wait(c->d, c->fd, side, c->events, deadline) : 0;
 		n = late;
 		used = 0;
 		if (late && late != -ETIMEDOUT)
@@ -72,22 +80,52 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 /* A stream that gave less than was asked for is empty; anything else may have more. */
 static void note_more(struct call *c, ssize_t n)
 {
-	c->more = n == (ssize_t)c->n || descriptor_kind(c->d, c->fd) != STREAM_SOCKET;
+	size_t asked = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		asked += c->iov[i].iov_len;
+	c->more = n == (ssize_t)asked || c->flags & MSG_PEEK || descriptor_kind(c->d, c->fd) != STREAM_SOCKET;
+}
+
+/* One message with the vector of the call, for those that bring none. */
+static struct msghdr message_of(struct call *c)
+{
+	return c->message ? *c->message : (struct msghdr){ .msg_iov = c->iov, .msg_iovlen = c->count };
 }
 
 ATTEMPT try_recv(struct call *c)
 {
 	int saved = errno;
-	ssize_t n = outcome(recv(c->fd, c->in, c->n, c->flags | MSG_DONTWAIT), saved);
+	ssize_t n = outcome(recv(c->fd, c->iov->iov_base, c->iov->iov_len, c->flags | MSG_DONTWAIT), saved);
 
 	note_more(c, n);
-	c->more |= c->flags & MSG_PEEK;
+	return n;
+}
+
+ATTEMPT try_recvmsg(struct call *c)
+{
+	struct msghdr message = message_of(c);
+	int saved = errno;
+	ssize_t n = outcome(recvmsg(c->fd, &message, c->flags | MSG_DONTWAIT), saved);
+
+	note_more(c, n);
+	if (c->message && n >= 0)
+		*c->message = message;
 	return n;
 }
 
 ssize_t filch_recv(int fd, void *buf, size_t n, int flags, int64_t deadline)
 {
-	return perform(READING, try_recv, &(struct call){ .fd = fd, .in = buf, .n = n, .flags = flags }, deadline);
+	struct iovec iov = { buf, n };
+
+	return perform(READING, try_recv, &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags }, deadline);
+}
+
+ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline)
+{
+	struct call c = { .fd = fd, .message = message, .flags = flags, .iov = message->msg_iov, .count = message->msg_iovlen };
+
+	return perform(READING, try_recvmsg, &c, deadline);
 }
 
 /* Would the call block? For what knows no RWF_NOWAIT. */
@@ -106,62 +144,159 @@ static bool unknown(ssize_t n)
 
 ATTEMPT try_read(struct call *c)
 {
-	struct iovec iov = { .iov_base = c->in, .iov_len = c->n };
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
 	ssize_t n;
 
 	if (kind == STREAM_SOCKET || kind == OTHER_SOCKET)
-		return try_recv(c);
+		return c->count == 1 ? try_recv(c) : try_recvmsg(c);
 	c->more = true;
 	if (kind == REGULAR)
-		return outcome(read(c->fd, c->in, c->n), saved);
-	n = outcome(preadv2(c->fd, &iov, 1, -1, RWF_NOWAIT), saved);
+		return outcome(readv(c->fd, c->iov, (int)c->count), saved);
+	n = outcome(preadv2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
 	if (!unknown(n))
 		return n;
-	return ready_now(c->fd, POLLIN) ? outcome(read(c->fd, c->in, c->n), saved) : -EAGAIN;
+	return ready_now(c->fd, POLLIN) ? outcome(readv(c->fd, c->iov, (int)c->count), saved) : -EAGAIN;
 }
 
 ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline)
 {
-	return perform(READING, try_read, &(struct call){ .fd = fd, .in = buf, .n = n }, deadline);
+	struct iovec iov = { buf, n };
+
+	return filch_readv(fd, &iov, 1, deadline);
+}
+
+/* The vector is only read. */
+static struct call vector_call(int fd, const struct iovec *iov, int n)
+{
+	return (struct call){ .fd = fd, .iov = (struct iovec *)(uintptr_t)iov, .count = (size_t)n };
+}
+
+ssize_t filch_readv(int fd, const struct iovec *iov, int n, int64_t deadline)
+{
+	struct call c = vector_call(fd, iov, n);
+
+	return n < 0 || n > IOV_MAX ? -EINVAL : perform(READING, try_read, &c, deadline);
 }
 
 /* ---- writing ---- */
 
 ATTEMPT try_send(struct call *c)
 {
+	int saved = errno, flags = c->flags | MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	return outcome(send(c->fd, c->iov->iov_base, c->iov->iov_len, flags), saved);
+}
+
+ATTEMPT try_sendmsg(struct call *c)
+{
+	struct msghdr message = message_of(c);
 	int saved = errno;
 
-	return outcome(send(c->fd, c->out, c->n, c->flags | MSG_DONTWAIT | MSG_NOSIGNAL), saved);
+	return outcome(sendmsg(c->fd, &message, c->flags | MSG_DONTWAIT | MSG_NOSIGNAL), saved);
 }
 
 ssize_t filch_send(int fd, const void *buf, size_t n, int flags, int64_t deadline)
 {
-	return perform(WRITING, try_send, &(struct call){ .fd = fd, .out = buf, .n = n, .flags = flags }, deadline);
+	struct iovec iov = { (void *)(uintptr_t)buf, n };
+
+	return perform(WRITING, try_send, &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags }, deadline);
+}
+
+ssize_t filch_sendmsg(int fd, const struct msghdr *message, int flags, int64_t deadline)
+{
+	struct call c = { .fd = fd, .message = (struct msghdr *)(uintptr_t)message, .flags = flags };
+
+	return perform(WRITING, try_sendmsg, &c, deadline);
+}
+
+/* That much a pipe takes at once when it is ready at all, even one that blocks. */
+static ssize_t write_little(struct call *c)
+{
+	size_t n = c->iov->iov_len;
+
+	return write(c->fd, c->iov->iov_base, n < PIPE_BUF ? n : PIPE_BUF);
 }
 
 ATTEMPT try_write(struct call *c)
 {
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)c->out, .iov_len = c->n };
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
 	ssize_t n;
 
 	if (kind == STREAM_SOCKET || kind == OTHER_SOCKET)
-		return try_send(c);
+		return c->count == 1 ? try_send(c) : try_sendmsg(c);
 	if (kind == REGULAR)
-		return outcome(write(c->fd, c->out, c->n), saved);
-	n = outcome(pwritev2(c->fd, &iov, 1, -1, RWF_NOWAIT), saved);
-	if (!unknown(n))
+		return outcome(writev(c->fd, c->iov, (int)c->count), saved);
+	n = outcome(pwritev2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
+	if (!unknown(n) || !c->count)
 		return n;
-	if (!ready_now(c->fd, POLLOUT))
-		return -EAGAIN;
-	/* That much a pipe takes at once when it is ready at all, even one that blocks. */
-	return outcome(write(c->fd, c->out, c->n < PIPE_BUF ? c->n : PIPE_BUF), saved);
+	return ready_now(c->fd, POLLOUT) ? outcome(write_little(c), saved) : -EAGAIN;
 }
 
 ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline)
 {
-	return perform(WRITING, try_write, &(struct call){ .fd = fd, .out = buf, .n = n }, deadline);
+	struct iovec iov = { (void *)(uintptr_t)buf, n };
+
+	return filch_writev(fd, &iov, 1, deadline);
+}
+
+ssize_t filch_writev(int fd, const struct iovec *iov, int n, int64_t deadline)
+{
+	struct call c = vector_call(fd, iov, n);
+
+	return n < 0 || n > IOV_MAX ? -EINVAL : perform(WRITING, try_write, &c, deadline);
+}
+
+/* ---- files to sockets; readiness ---- */
+
+#define PIECE 4096 /* bytes of a file to send at once to what blocks: they lie on the caller's stack */
+
+/* sendfile(2) would block on an output that does: a piece of the file by hand. */
+static ssize_t send_piece(struct call *c)
+{
+	off_t from = c->offset ? *c->offset : lseek(c->file, 0, SEEK_CUR);
+	char piece[PIECE];
+	ssize_t n = from < 0 ? -1 : pread(c->file, piece, c->n < PIECE ? c->n : PIECE, from);
+
+	if (n > 0)
+		n = send(c->fd, piece, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0 && c->offset)
+		*c->offset += n;
+	else if (n > 0)
+		lseek(c->file, n, SEEK_CUR);
+	return n;
+}
+
+ATTEMPT try_sendfile(struct call *c)
+{
+	int saved = errno, kind = descriptor_kind(c->d, c->fd);
+	bool blocks = !load_relaxed(&c->d->nonblocking); /* relaxed: see descriptor_kind() */
+
+	if (blocks && (kind == STREAM_SOCKET || kind == OTHER_SOCKET))
+		return outcome(send_piece(c), saved);
+	if (blocks && kind == OTHER && !ready_now(c->fd, POLLOUT))
+		return -EAGAIN;
+	return outcome(sendfile(c->fd, c->file, c->offset, blocks && c->n > PIPE_BUF ? PIPE_BUF : c->n), saved);
+}
+
+ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadline)
+{
+	return perform(WRITING, try_sendfile, &(struct call){ .fd = out, .file = in, .offset = offset, .n = n }, deadline);
+}
+
+ATTEMPT try_poll(struct call *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = c->events };
+	int saved = errno;
+	ssize_t n = outcome(poll(&p, 1, 0), saved);
+
+	if (n == 1 && p.revents & POLLNVAL)
+		return -EBADF;
+	return n == 1 ? p.revents : n == 0 ? -EAGAIN : n;
+}
+
+int filch_poll(int fd, short events, int64_t deadline)
+{
+	return (int)perform(EITHER, try_poll, &(struct call){ .fd = fd, .events = events }, deadline);
 }
 
 /* ---- connections ---- */
@@ -177,7 +312,7 @@ ATTEMPT try_accept(struct call *c)
 		errno = saved;
 		return -EAGAIN;
 	}
-	n = outcome(accept4(c->fd, c->in, c->length, SOCK_NONBLOCK | SOCK_CLOEXEC), saved);
+	n = outcome(accept4(c->fd, c->address, c->length, SOCK_NONBLOCK | SOCK_CLOEXEC), saved);
 	if (n >= 0)
 		descriptor_made((int)n, kind, true);
 	return n;
@@ -185,7 +320,7 @@ ATTEMPT try_accept(struct call *c)
 
 int filch_accept(int fd, struct sockaddr *addr, socklen_t *len, int64_t deadline)
 {
-	return (int)perform(READING, try_accept, &(struct call){ .fd = fd, .in = addr, .length = len }, deadline);
+	return (int)perform(READING, try_accept, &(struct call){ .fd = fd, .address = addr, .length = len }, deadline);
 }
 
 /* connect(2) on a socket that does not block, as this one is again after the call if it was before. */
@@ -197,7 +332,7 @@ static int connect_now(struct call *c)
 		return -errno;
 	if (!(flags & O_NONBLOCK))
 		fcntl(c->fd, F_SETFL, flags | O_NONBLOCK);
-	result = connect(c->fd, c->out, (socklen_t)c->n);
+	result = connect(c->fd, c->address, *c->length);
 	error = errno;
 	if (!(flags & O_NONBLOCK))
 		fcntl(c->fd, F_SETFL, flags);
@@ -219,7 +354,7 @@ ATTEMPT try_connect(struct call *c)
 int filch_connect(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadline)
 {
 	for (;;) {
-		struct call c = { .fd = fd, .out = addr, .n = len };
+		struct call c = { .fd = fd, .address = (struct sockaddr *)(uintptr_t)addr, .length = &len };
 		int result = (int)perform(WRITING, try_connect, &c, deadline);
 
 		if (result != -EBUSY)

@@ -132,8 +132,10 @@ struct leaving {
 	struct waiter *waiter;
 	uint64_t *word;
 	uint64_t value;
-	void (*publish)(struct waiter *);
 	int64_t deadline;
+	void (*publish)(struct waiter *); /* a wait without a list */
+	void (*then)(void *);             /* the waiter may be gone by then */
+	void *arg;
 };
 
 /* On another stack: the waiter's can be resumed now. The timer first, since the waiter may be gone when it is published. */
@@ -147,6 +149,8 @@ static void after_wait(struct worker *w, void *arg)
 		unlock(l.word, l.value);
 	if (l.publish)
 		l.publish(l.waiter);
+	if (l.then)
+		l.then(l.arg);
 }
 
 static int wait_somewhere(struct leaving *l)
@@ -158,8 +162,11 @@ static int wait_somewhere(struct leaving *l)
 		if (l->deadline != FILCH_NEVER)
 			timer_disarm(&w->timer);
 	} else {
-		after_wait(NULL, &(struct leaving){ w, l->word, l->value, l->publish, FILCH_NEVER });
-		block_thread(w, l->deadline);
+		int64_t deadline = l->deadline;
+
+		l->deadline = FILCH_NEVER; /* no timer: the thread looks at the clock itself */
+		after_wait(NULL, l);
+		block_thread(w, deadline);
 	}
 	return w->result;
 }
@@ -177,8 +184,10 @@ struct waiter *wait_begin(struct waiter *thread, int64_t deadline)
 	return w;
 }
 
-int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline)
+int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline, void (*then)(void *),
+		 void *arg)
 {
+	struct leaving l = { .waiter = w, .word = word, .value = value | WAITERS, .deadline = deadline, .then = then, .arg = arg };
 	int result;
 
 	if (w->refusal) {
@@ -186,7 +195,7 @@ int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64
 		return w->refusal;
 	}
 	enqueue(list, w);
-	result = wait_somewhere(&(struct leaving){ w, word, value | WAITERS, NULL, deadline });
+	result = wait_somewhere(&l);
 	if (result == -ETIMEDOUT) {
 		value = lock(word);
 		if (w->listed)
@@ -196,7 +205,14 @@ int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64
 	return result;
 }
 
+int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline)
+{
+	return wait_in_then(word, value, list, w, deadline, NULL, NULL);
+}
+
 int wait_for(void (*publish)(struct waiter *), struct waiter *w, int64_t deadline)
 {
-	return w->refusal ? w->refusal : wait_somewhere(&(struct leaving){ w, NULL, 0, publish, deadline });
+	struct leaving l = { .waiter = w, .deadline = deadline, .publish = publish };
+
+	return w->refusal ? w->refusal : wait_somewhere(&l);
 }

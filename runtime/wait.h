@@ -27,6 +27,10 @@ struct waiter *wait_begin(struct waiter *thread, int64_t deadline);
  */
 int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline);
 
+/* The same; then(arg) is called once the waiter can be found, and the word is unlocked. */
+int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline, void (*then)(void *),
+		 void *arg);
+
 /*
  * Wait for the deadline alone, or without one for a waker that is in no list: publish(w) is called once the stack can be
  * resumed, and sees to it that w is woken.

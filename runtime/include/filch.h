@@ -10,7 +10,7 @@
  *	tasks and groups	filch_submit, filch_run, filch_group_*
  *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
  *	waiting			filch_sleep_until, filch_read, filch_accept, ...
- *	between tasks		filch_mutex, filch_sem, filch_chan
+ *	between tasks		filch_mutex, filch_cond, filch_sem, filch_chan
  *	looking inside		filch_stats
  *
  * Conventions. Functions return 0, or a count, or a negative errno value; errno itself is left alone. The library
@@ -147,6 +147,17 @@ FILCH_API ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadlin
 FILCH_API ssize_t filch_recv(int fd, void *buf, size_t n, int flags, int64_t deadline);
 FILCH_API ssize_t filch_send(int fd, const void *buf, size_t n, int flags, int64_t deadline);
 
+FILCH_API ssize_t filch_readv(int fd, const struct iovec *iov, int n, int64_t deadline);
+FILCH_API ssize_t filch_writev(int fd, const struct iovec *iov, int n, int64_t deadline);
+FILCH_API ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline);
+FILCH_API ssize_t filch_sendmsg(int fd, const struct msghdr *message, int flags, int64_t deadline);
+
+/* Copy up to n bytes of a file to out. From *offset, which moves on; NULL: from where the file stands. */
+FILCH_API ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadline);
+
+/* Wait until fd is ready for one of these events of poll(2). Returns revents. */
+FILCH_API int filch_poll(int fd, short events, int64_t deadline);
+
 /* The new descriptor is non-blocking and close-on-exec. addr and len as for accept(2), or NULL. */
 FILCH_API int filch_accept(int fd, struct sockaddr *addr, socklen_t *len, int64_t deadline);
 
@@ -170,6 +181,21 @@ FILCH_API void filch_mutex_init(filch_mutex *m);
 FILCH_API int filch_mutex_lock(filch_mutex *m, int64_t deadline); /* -EDEADLK for the caller's own */
 FILCH_API int filch_mutex_trylock(filch_mutex *m);                /* -EBUSY */
 FILCH_API void filch_mutex_unlock(filch_mutex *m);                /* by the task or thread that locked it */
+
+typedef struct filch_cond {
+	uint64_t word_;
+	void *waiters_;
+} filch_cond;
+#define FILCH_COND_INIT { 0, 0 }
+
+/*
+ * A condition, to be looked at under a mutex. The wait gives the mutex up, and holds it again whatever it returns; as
+ * always with these, look again afterwards.
+ */
+FILCH_API void filch_cond_init(filch_cond *c);
+FILCH_API int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline);
+FILCH_API void filch_cond_signal(filch_cond *c);    /* wakes the one that waits longest */
+FILCH_API void filch_cond_broadcast(filch_cond *c); /* wakes all */
 
 typedef struct filch_sem {
 	uint64_t word_;

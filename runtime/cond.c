@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Conditions. The waiter is in the list before it gives the mutex up, so a signal that comes after a change under the mutex
+ * finds it. The mutex is given up when the list is unlocked again: its wake-up may be a system call.
+ */
+#include "include/filch.h"
+#include "wait.h"
+
+void filch_cond_init(filch_cond *c)
+{
+	*c = (filch_cond)FILCH_COND_INIT;
+}
+
+static void give_up(void *mutex)
+{
+	filch_mutex_unlock(mutex);
+}
+
+int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)
+{
+	struct waiter thread, *w = wait_begin(&thread, deadline);
+	int result, refusal = w->refusal;
+
+	result = wait_in_then(&c->word_, lock(&c->word_), &c->waiters_, w, deadline, give_up, m);
+	if (!refusal)
+		filch_mutex_lock(m, FILCH_NEVER);
+	return result;
+}
+
+static void wake(filch_cond *c, bool all)
+{
+	uint64_t word = lock(&c->word_);
+	struct waiter *chain = all ? wait_take_all(&c->waiters_, 0, NULL) : wait_take(&c->waiters_, 0);
+
+	if (chain && !all)
+		chain->next = NULL;
+	unlock(&c->word_, (word & ~WAITERS) | (c->waiters_ ? WAITERS : 0));
+	waiters_wake(chain);
+}
+
+void filch_cond_signal(filch_cond *c)
+{
+	wake(c, false);
+}
+
+void filch_cond_broadcast(filch_cond *c)
+{
+	wake(c, true);
+}
