@@ -191,7 +191,7 @@ D = $(DESTDIR)
 
 install: all ## into prefix (/usr/local), below DESTDIR; also bindir, includedir, libdir
 	$(Q)install -d '$D$(bindir)' '$D$(includedir)' '$D$(libdir)/pkgconfig'
-	$(Q)install -m 644 runtime/include/filch.h '$D$(includedir)/filch.h'
+	$(Q)install -m 644 runtime/include/filch.h runtime/include/filch_task.h '$D$(includedir)'
 	$(Q)install -m 644 $(LIB_A) '$D$(libdir)/libfilch.a'
 	$(Q)install -m 755 $(LIB_SO) '$D$(libdir)/libfilch.so.$(VERSION)'
 	$(Q)ln -sf libfilch.so.$(VERSION) '$D$(libdir)/$(SONAME)'
@@ -202,7 +202,7 @@ install: all ## into prefix (/usr/local), below DESTDIR; also bindir, includedir
 	$(Q)$(if $(FILCHD),install -m 755 $(FILCHD) '$D$(bindir)/filchd')
 
 uninstall: ## takes away what install put there
-	$(Q)rm -f '$D$(includedir)/filch.h' '$D$(libdir)/libfilch.a' '$D$(libdir)/libfilch.so' \
+	$(Q)rm -f '$D$(includedir)/filch.h' '$D$(includedir)/filch_task.h' '$D$(libdir)/libfilch.a' '$D$(libdir)/libfilch.so' \
 		'$D$(libdir)/$(SONAME)' '$D$(libdir)/libfilch.so.$(VERSION)' \
 		'$D$(libdir)/pkgconfig/filch.pc' '$D$(bindir)/filchd'
 

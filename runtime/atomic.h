@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only file of the runtime that spells memory orders. Everything else says load_acquire(), store_release() and so
- * on, so that one grep lists every ordering decision; each weak one has a line "A before B; pairs with f()" beside it
- * and a row in doc/MEMORY.md.
+ * The only file of the runtime that spells memory orders. Everything else says load_acquire(),
+ * store_release() and so on, so that one grep lists every ordering decision; each weak one has a
+ * line "A before B; pairs with f()" beside it and a row in doc/MEMORY.md.
  *
- * There are no stand-alone fences: orders sit on the operations. A seq_cst store is an exchange, since compilers may
- * emit a full fence for it on x86, which costs four times as much as a locked instruction.
+ * There are no stand-alone fences: orders sit on the operations. A seq_cst store is an exchange,
+ * since compilers may emit a full fence for it on x86, which costs four times as much as a locked
+ * instruction.
  */
 #ifndef ATOMIC_H
 #define ATOMIC_H
@@ -17,14 +18,14 @@
 
 #define load_relaxed(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define load_seq(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
+#define load_seq(p)     __atomic_load_n(p, __ATOMIC_SEQ_CST)
 
 #define store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define store_seq(p, v) ((void)__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define store_seq(p, v)     ((void)__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
 
 #define exchange_acq_rel(p, v) __atomic_exchange_n(p, v, __ATOMIC_ACQ_REL)
-#define exchange_seq(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define exchange_seq(p, v)     __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 
 /* Strong compare and swap; on failure *expected is what was found. */
 #define cas_acquire(p, expected, v) \
@@ -36,7 +37,7 @@
 
 /* These return the value from before. */
 #define add_relaxed(p, v) __atomic_fetch_add(p, v, __ATOMIC_RELAXED)
-#define add_seq(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+#define add_seq(p, v)     __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
 
 /* A counter that one thread writes and others may read: no locked instruction. */
 #define count_up(p) store_relaxed(p, load_relaxed(p) + 1)

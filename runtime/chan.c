@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: a ring under the lock of the word, and two lists, of which one at most is not empty. An item goes from a sender
- * to a receiver that waits without passing through the ring, and a rendezvous is a ring of no places.
+ * Channels: a ring under the lock of the word, and two lists, of which one at most is not empty. An
+ * item goes from a sender to a receiver that waits without passing through the ring, and a
+ * rendezvous is a ring of no places.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ filch_chan *filch_chan_new(size_t item_size, size_t capacity)
 	size_t bytes;
 	int saved = errno;
 
-	if (__builtin_mul_overflow(item_size, capacity, &bytes) || bytes > PTRDIFF_MAX - sizeof(*ch))
+	if (__builtin_mul_overflow(item_size, capacity, &bytes) ||
+	    bytes > PTRDIFF_MAX - sizeof(*ch))
 		return NULL;
 	ch = calloc(1, sizeof(*ch) + bytes);
 	errno = saved;
@@ -79,7 +81,10 @@ static int try_send(filch_chan *ch, uint64_t word, const void *item)
 	return done(ch, word, NULL, 0);
 }
 
-/* From the ring, whose free place goes to a sender that waits, or from that sender; 1 if there is no item. */
+/*
+ * From the ring, whose free place goes to a sender that waits, or from that sender; 1 if there is
+ * no item.
+ */
 static int try_recv(filch_chan *ch, uint64_t word, void *item)
 {
 	struct waiter *sender;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditions. The waiter is in the list before it gives the mutex up, so a signal that comes after a change under the mutex
- * finds it. The mutex is given up when the list is unlocked again: its wake-up may be a system call.
+ * Conditions. The waiter is in the list before it gives the mutex up, so a signal that comes after
+ * a change under the mutex finds it. The mutex is given up when the list is unlocked again: its
+ * wake-up may be a system call.
  */
 #include "include/filch.h"
 #include "wait.h"
@@ -30,7 +31,8 @@ int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)
 static void wake(filch_cond *c, bool all)
 {
 	uint64_t word = lock(&c->word_);
-	struct waiter *chain = all ? wait_take_all(&c->waiters_, 0, NULL) : wait_take(&c->waiters_, 0);
+	struct waiter *chain = all ? wait_take_all(&c->waiters_, 0, NULL)
+	                           : wait_take(&c->waiters_, 0);
 
 	if (chain && !all)
 		chain->next = NULL;

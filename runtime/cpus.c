@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A container often limits CPU time and not CPUs, at any level above the process: every ancestor's quota is looked at. A
- * quota that is no whole number of CPUs is rounded up: with one worker less it could not be used.
+ * A container often limits CPU time and not CPUs, at any level above the process: every ancestor's
+ * quota is looked at. A quota that is no whole number of CPUs is rounded up: with one worker less
+ * it could not be used.
  */
 #include "cpus.h"
 
@@ -18,7 +19,8 @@ typedef cpu_set_t cpus[MOST_CPUS / CPU_SETSIZE];
 static unsigned affinity(cpus set)
 {
 	memset(set, 0, sizeof(cpus));
-	return sched_getaffinity(0, sizeof(cpus), set) ? 0 : (unsigned)CPU_COUNT_S(sizeof(cpus), set);
+	return sched_getaffinity(0, sizeof(cpus), set) ? 0
+	                                               : (unsigned)CPU_COUNT_S(sizeof(cpus), set);
 }
 
 /* Both numbers of "quota period"; a quota of "max" or -1 means none. */
@@ -33,7 +35,8 @@ static long read_long(const char *dir, const char *file)
 	long n = -1;
 	FILE *f;
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path) || !(f = fopen(path, "re")))
+	if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path) ||
+	    !(f = fopen(path, "re")))
 		return -1;
 	if (fscanf(f, "%ld", &n) != 1)
 		n = -1;
@@ -47,7 +50,8 @@ static unsigned quota_v2(const char *dir)
 	long quota = -1, period = -1;
 	FILE *f;
 
-	if (snprintf(path, sizeof(path), "%s/cpu.max", dir) >= (int)sizeof(path) || !(f = fopen(path, "re")))
+	if (snprintf(path, sizeof(path), "%s/cpu.max", dir) >= (int)sizeof(path) ||
+	    !(f = fopen(path, "re")))
 		return 0;
 	if (fscanf(f, "%ld %ld", &quota, &period) != 2)
 		quota = -1;

@@ -1,37 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * D. Chase and Y. Lev, "Dynamic circular work-stealing deque", SPAA 2005; in C11 after N. M. Le, A. Pop, A. Cohen and
- * F. Zappalla Nardelli, "Correct and efficient work-stealing for weak memory models", PPoPP 2013, with the fences moved
- * onto the operations.
+ * D. Chase and Y. Lev, "Dynamic circular work-stealing deque", SPAA 2005; in C11 after N. M. Le, A.
+ * Pop, A. Cohen and F. Zappalla Nardelli, "Correct and efficient work-stealing for weak memory
+ * models", PPoPP 2013, with the fences moved onto the operations.
  *
- * Promise: every item that was pushed is returned by exactly one pop or steal. Push, pop and steal are lock-free (push
- * but for the allocator, when it grows).
+ * Promise: every item that was pushed is returned by exactly one pop or steal. Push, pop and steal
+ * are lock-free (push but for the allocator, when it grows).
  *
  * Why it is right.
  *
- * 1. An index leaves the deque in one of two ways: a CAS on top from it to the next, or a pop that found top below it.
- *    Two CAS cannot both move top from the same index, since top only grows.
+ * 1. An index leaves the deque in one of two ways: a CAS on top from it to the next, or a pop that
+ *    found top below it. Two CAS cannot both move top from the same index, since top only grows.
  *
- * 2. A pop and a steal of the same index b. The pop stores bottom = b, then loads top; the thief loads top, then bottom;
- *    all four seq_cst. If the pop takes b without a CAS it read top < b. A thief that takes b read top = b, from a
- *    store to top that the pop's load did not see, so it is later in the single order than that load, and the thief's
- *    load of bottom later still: it sees bottom <= b, and finds the deque empty. For the last entry (top = b) both use
- *    the CAS of 1.
+ * 2. A pop and a steal of the same index b. The pop stores bottom = b, then loads top; the thief
+ *    loads top, then bottom; all four seq_cst. If the pop takes b without a CAS it read top < b. A
+ *    thief that takes b read top = b, from a store to top that the pop's load did not see, so it is
+ *    later in the single order than that load, and the thief's load of bottom later still: it sees
+ *    bottom <= b, and finds the deque empty. For the last entry (top = b) both use the CAS of 1.
  *
- * 3. A thief that reads an entry sees what the owner wrote for this index: it read bottom > index from a store by the
- *    owner that followed the entry's. Every store to bottom is at least release and that load is acquire. Pop's stores
- *    too: a thief that reads bottom from a pop would otherwise have no happens-before with the pushes under it.
+ * 3. A thief that reads an entry sees what the owner wrote for this index: it read bottom > index
+ *    from a store by the owner that followed the entry's. Every store to bottom is at least release
+ *    and that load is acquire. Pop's stores too: a thief that reads bottom from a pop would
+ *    otherwise have no happens-before with the pushes under it.
  *
- * 4. The entry is read before the CAS, what it points to only after. If the owner has reused the place meanwhile, top
- *    has moved (an index's place is reused only when the deque is shorter than its capacity, by the owner's view of
- *    top), and the CAS fails.
+ * 4. The entry is read before the CAS, what it points to only after. If the owner has reused the
+ *    place meanwhile, top has moved (an index's place is reused only when the deque is shorter than
+ *    its capacity, by the owner's view of top), and the CAS fails.
  *
- * 5. Growth copies [top, bottom) and publishes the new array with release; a thief loads it with acquire. One that still
- *    reads the old array reads the same entries there: the owner no longer writes to it. It is freed by retire().
+ * 5. Growth copies [top, bottom) and publishes the new array with release; a thief loads it with
+ *    acquire. One that still reads the old array reads the same entries there: the owner no longer
+ *    writes to it. It is freed by retire().
  *
- * 6. Without pops nothing leaves but by CAS on top, so one CAS may take several: the argument of 4 holds for each place.
+ * 6. Without pops nothing leaves but by CAS on top, so one CAS may take several: the argument of 4
+ *    holds for each place.
  *
- * Indices are 64 bits and do not wrap in practice; only their differences are compared, so that they may all the same.
+ * Indices are 64 bits and do not wrap in practice; only their differences are compared, so that
+ * they may all the same.
  */
 #include "deque.h"
 
@@ -52,7 +56,10 @@ static struct deque_array *array_new(size_t capacity)
 /* The entries are atomic since a thief may read a place while the owner reuses it (4). */
 static void put(struct deque_array *a, uint64_t index, void *item)
 {
-	/* Relaxed: the entry before the bottom that covers it; the order is bottom's. Pairs with deque_take(). */
+	/*
+	 * Relaxed: the entry before the bottom that covers it; the order is bottom's. Pairs with
+	 * deque_take().
+	 */
 	store_relaxed(&a->entry[index & a->mask], item);
 }
 
@@ -62,7 +69,8 @@ static void *get(struct deque_array *a, uint64_t index)
 	return load_relaxed(&a->entry[index & a->mask]);
 }
 
-int deque_init(struct deque *d, size_t capacity, uint64_t index, void (*retire)(struct deque_array *))
+int deque_init(struct deque *d, size_t capacity, uint64_t index,
+               void (*retire)(struct deque_array *))
 {
 	d->top = d->bottom = d->seen_top = index;
 	d->retire = retire;
@@ -76,7 +84,8 @@ void deque_destroy(struct deque *d)
 	d->array = NULL;
 }
 
-static struct deque_array *grow(struct deque *d, struct deque_array *old, uint64_t bottom, uint64_t n)
+static struct deque_array *grow(struct deque *d, struct deque_array *old, uint64_t bottom,
+                                uint64_t n)
 {
 	uint64_t capacity = 2 * (old->mask + 1);
 	struct deque_array *a;
@@ -101,24 +110,28 @@ static bool fits(const struct deque *d, const struct deque_array *a, uint64_t bo
 
 int deque_push(struct deque *d, void *const *items, int64_t n)
 {
-	uint64_t bottom = load_relaxed(&d->bottom); /* relaxed: the owner's own */
+	uint64_t bottom = load_relaxed(&d->bottom);      /* relaxed: the owner's own */
 	struct deque_array *a = load_relaxed(&d->array); /* relaxed: the owner's own */
 
 	if (!fits(d, a, bottom, (uint64_t)n)) {
-		/* Acquire: a thief's reads of the places below top before we reuse them. Pairs with the CAS in deque_take(). */
+		/*
+		 * Acquire: a thief's reads of the places below top before we reuse them. Pairs with
+		 * the CAS in deque_take().
+		 */
 		d->seen_top = load_acquire(&d->top);
 		if (!fits(d, a, bottom, (uint64_t)n) && !(a = grow(d, a, bottom, (uint64_t)n)))
 			return -ENOMEM;
 	}
 	for (int64_t i = 0; i < n; i++)
 		put(a, bottom + (uint64_t)i, items[i]);
-	store_seq(&d->bottom, bottom + (uint64_t)n); /* before the pusher's look at who sleeps: see park.c */
+	/* Before the pusher's look at who sleeps: see park.c. */
+	store_seq(&d->bottom, bottom + (uint64_t)n);
 	return 0;
 }
 
 int deque_push_one(struct deque *d, void *item)
 {
-	uint64_t bottom = load_relaxed(&d->bottom); /* relaxed: the owner's own */
+	uint64_t bottom = load_relaxed(&d->bottom);      /* relaxed: the owner's own */
 	struct deque_array *a = load_relaxed(&d->array); /* relaxed: the owner's own */
 
 	if (!fits(d, a, bottom, 1))
@@ -131,7 +144,8 @@ int deque_push_one(struct deque *d, void *item)
 void *deque_pop(struct deque *d)
 {
 	uint64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
-	uint64_t top = load_relaxed(&d->top); /* relaxed: top only grows, so what looks empty is empty */
+	/* Relaxed: top only grows, so what looks empty is empty. */
+	uint64_t top = load_relaxed(&d->top);
 	void *item;
 
 	if ((int64_t)(bottom - top) < 0)
@@ -143,7 +157,10 @@ void *deque_pop(struct deque *d)
 		return item;
 	if (bottom != top || !cas_seq(&d->top, &top, top + 1))
 		item = NULL;
-	/* Release, as every store to bottom: the pushes below before this bottom (3). Pairs with deque_take(). */
+	/*
+	 * Release, as every store to bottom: the pushes below before this bottom (3). Pairs with
+	 * deque_take().
+	 */
 	store_release(&d->bottom, bottom + 1);
 	return item;
 }
@@ -153,7 +170,8 @@ bool deque_pop_if(struct deque *d, void *item)
 	uint64_t bottom = load_relaxed(&d->bottom) - 1; /* relaxed: the owner's own */
 
 	/* Relaxed: top only grows, so what looks empty is empty; the entry is the owner's own. */
-	if ((int64_t)(bottom - load_relaxed(&d->top)) < 0 || get(load_relaxed(&d->array), bottom) != item)
+	if ((int64_t)(bottom - load_relaxed(&d->top)) < 0 ||
+	    get(load_relaxed(&d->array), bottom) != item)
 		return false;
 	return deque_pop(d) == item;
 }

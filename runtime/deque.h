@@ -4,9 +4,12 @@
  *
  *			push, pop, pop_if	steal, take, size
  *	owner		yes			yes
- *	anybody		no			yes, inside a read-side section in which retire() does not free
+ *	anybody		no			yes, inside a read-side section
  *
- * An owner that never pops, and takes its own from the top as everybody does, has a first-in-first-out queue.
+ * The section is one that retire() waits for before it frees.
+ *
+ * An owner that never pops, and takes its own from the top as everybody does, has a
+ * first-in-first-out queue.
  */
 #ifndef DEQUE_H
 #define DEQUE_H
@@ -22,27 +25,41 @@ struct deque_array {
 };
 
 struct deque {
-	uint64_t top __attribute__((aligned(CACHE_LINE)));    /* the oldest entry; thieves move it up */
-	uint64_t bottom __attribute__((aligned(CACHE_LINE))); /* one above the youngest; the owner moves it */
+	/* The oldest entry; thieves move it up. */
+	uint64_t top __attribute__((aligned(CACHE_LINE)));
+	/* One above the youngest; the owner moves it. */
+	uint64_t bottom __attribute__((aligned(CACHE_LINE)));
 	struct deque_array *array;
-	uint64_t seen_top; /* the owner's last look at top: it only grows, so this errs on the full side */
-	void (*retire)(struct deque_array *old); /* frees an array when no thief can be reading it */
+	/* The owner's last look at top: it only grows, so this errs on the full side. */
+	uint64_t seen_top;
+	/* Frees an array when no thief can be reading it. */
+	void (*retire)(struct deque_array *old);
 };
 
-/* Start with this capacity (a power of two, 2 or more) and at this index, which tests put near the edges. -ENOMEM. */
-int deque_init(struct deque *d, size_t capacity, uint64_t index, void (*retire)(struct deque_array *));
+/*
+ * Start with this capacity (a power of two, 2 or more) and at this index, which tests put near the
+ * edges. -ENOMEM.
+ */
+int deque_init(struct deque *d, size_t capacity, uint64_t index,
+               void (*retire)(struct deque_array *));
 void deque_destroy(struct deque *d);
 
-/* Push n items, the first of them on top, so that thieves see all or none. -ENOMEM: nothing was pushed. */
+/*
+ * Push n items, the first of them on top, so that thieves see all or none. -ENOMEM: nothing was
+ * pushed.
+ */
 int deque_push(struct deque *d, void *const *items, int64_t n);
 
 int deque_push_one(struct deque *d, void *item);
 
-void *deque_pop(struct deque *d);                /* the youngest, or NULL */
-bool deque_pop_if(struct deque *d, void *item);  /* pop the youngest if it is this one */
-void *deque_steal(struct deque *d);              /* the oldest, or NULL */
+void *deque_pop(struct deque *d);               /* the youngest, or NULL */
+bool deque_pop_if(struct deque *d, void *item); /* pop the youngest if it is this one */
+void *deque_steal(struct deque *d);             /* the oldest, or NULL */
 
-/* Take up to n of the oldest at once, oldest first; returns how many. Only from a deque whose owner never pops. */
+/*
+ * Take up to n of the oldest at once, oldest first; returns how many. Only from a deque whose owner
+ * never pops.
+ */
 int64_t deque_take(struct deque *d, void **items, int64_t n);
 
 /* How many entries there are: exact for an owner without thieves, a hint for others. */

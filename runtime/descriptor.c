@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors are watched edge-triggered, for everything at once, from their first wait until they are closed. An event is
- * remembered (READY) if nobody waits, so that a call which finds nothing to do waits without losing one: the event comes
- * before the wait and is found, or after and ends it.
+ * Descriptors are watched edge-triggered, for everything at once, from their first wait until they
+ * are closed. An event is remembered (READY) if nobody waits, so that a call which finds nothing to
+ * do waits without losing one: the event comes before the wait and is found, or after and ends it.
  *
- * READY is cleared before the call that may use it up, never after: an event that comes in between stays.
+ * READY is cleared before the call that may use it up, never after: an event that comes in between
+ * stays.
  */
 #include "descriptor.h"
 
@@ -19,10 +20,11 @@
 #include "futex.h"
 #include "worker.h"
 
-#define CLOSING ((uint32_t)1 << 31)
+#define CLOSING   ((uint32_t)1 << 31)
 #define PER_CHUNK 1024
-#define CHUNKS 8192 /* eight million descriptors */
-#define LOOK_AGAIN ((int64_t)50000000) /* how long a thread outside sleeps before it looks whether the descriptor was closed */
+#define CHUNKS    8192 /* eight million descriptors */
+/* How long a thread outside sleeps before it looks whether the descriptor was closed. */
+#define LOOK_AGAIN ((int64_t)50000000)
 
 static struct descriptor *chunk[CHUNKS];
 
@@ -101,8 +103,8 @@ static void end_waits(struct descriptor *d, int result)
 }
 
 /*
- * Take it out of its poller, if rt is that poller's runtime or NULL. The lock is held across a system call, since a stop of
- * that runtime frees the poller; but for that nobody waits for it.
+ * Take it out of its poller, if rt is that poller's runtime or NULL. The lock is held across a
+ * system call, since a stop of that runtime frees the poller; but for that nobody waits for it.
  */
 static void unwatch(struct descriptor *d, int fd, struct filch *rt)
 {
@@ -117,8 +119,8 @@ static void unwatch(struct descriptor *d, int fd, struct filch *rt)
 }
 
 /*
- * Nobody uses it any more: what is known of the number is forgotten before it can be given out again. Under the locks, since
- * a poller may still be bringing an event for it.
+ * Nobody uses it any more: what is known of the number is forgotten before it can be given out
+ * again. Under the locks, since a poller may still be bringing an event for it.
  */
 static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 {
@@ -179,7 +181,8 @@ void descriptor_made(int fd, int kind, bool nonblocking)
 
 	if (!d)
 		return; /* it will be asked for again */
-	store_relaxed(&d->kind, (uint8_t)kind);               /* relaxed: the number is new, and nobody else has it */
+	/* Relaxed: the number is new, and nobody else has it. */
+	store_relaxed(&d->kind, (uint8_t)kind);
 	store_relaxed(&d->nonblocking, (uint8_t)nonblocking); /* relaxed: the same */
 }
 
@@ -199,12 +202,14 @@ static void find_out(struct descriptor *d, int fd)
 		return;
 	if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
 		kind = OTHER_SOCKET;
-	if (type == SOCK_STREAM && !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) && is_internet(domain))
+	if (type == SOCK_STREAM && !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) &&
+	    is_internet(domain))
 		kind = STREAM_SOCKET;
 	if (kind == OTHER && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
 		kind = REGULAR;
-	store_relaxed(&d->nonblocking, (uint8_t)!!(flags & O_NONBLOCK)); /* relaxed: anybody finds out the same */
-	store_relaxed(&d->kind, (uint8_t)kind);                          /* relaxed: the same */
+	/* Relaxed: anybody finds out the same. */
+	store_relaxed(&d->nonblocking, (uint8_t) !!(flags & O_NONBLOCK));
+	store_relaxed(&d->kind, (uint8_t)kind); /* relaxed: the same */
 }
 
 __attribute__((noinline)) int descriptor_kind(struct descriptor *d, int fd)
@@ -228,7 +233,8 @@ uint64_t descriptor_use(struct descriptor *d, int side)
 	struct side *s = &d->side[side];
 	uint64_t word;
 
-	if (!(load_relaxed(&s->word) & (READY | EAGER))) /* relaxed: an event that comes later stays */
+	/* Relaxed: an event that comes later stays. */
+	if (!(load_relaxed(&s->word) & (READY | EAGER)))
 		return 0;
 	word = lock(&s->word);
 	unlock(&s->word, word & ~(READY | EAGER));
@@ -260,7 +266,8 @@ static int wait_as_thread(struct descriptor *d, int fd, short events, int64_t de
 	int saved = errno, result = -ETIMEDOUT;
 
 	for (int64_t now = filch_now(); now < deadline; now = filch_now()) {
-		struct timespec most = timespec_of(deadline - now < LOOK_AGAIN ? deadline - now : LOOK_AGAIN);
+		struct timespec most = timespec_of(deadline - now < LOOK_AGAIN ? deadline - now
+		                                                               : LOOK_AGAIN);
 
 		if (closing(d)) {
 			result = -ECANCELED;
@@ -281,7 +288,10 @@ static int watch(struct descriptor *d, int fd)
 	struct poller *none = NULL;
 	int error;
 
-	/* Acq_rel: one of those who wait first does it; the others' waits end by the event that adding it brings. */
+	/*
+	 * Acq_rel: one of those who wait first does it; the others' waits end by the event that
+	 * adding it brings.
+	 */
 	if (load_acquire(&d->poller) || !cas_acq_rel(&d->poller, &none, w->poller))
 		return 0;
 	store_seq(&d->rt, w->rt);
@@ -309,13 +319,17 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 	w = wait_begin(NULL, deadline);
 	word = lock(&s->word);
 	if (word & (READY | EAGER) || closing(d) || !load_seq(&d->poller)) {
-		unlock(&s->word, word); /* an event came, or it is not watched any more: look again */
+		/* An event came, or it is not watched any more: look again. */
+		unlock(&s->word, word);
 		return closing(d) ? -ECANCELED : 0;
 	}
 	return wait_in(&s->word, word, &s->waiters, w, deadline);
 }
 
-/* After a hang-up no more events come; a read stops short of urgent data though there is more behind it. */
+/*
+ * After a hang-up no more events come; a read stops short of urgent data though there is more
+ * behind it.
+ */
 void descriptor_ready(struct descriptor *d, uint32_t events)
 {
 	bool gone = events & (EPOLLHUP | EPOLLERR);
@@ -336,7 +350,8 @@ void descriptors_forget(struct filch *rt)
 			if (load_seq(&d[j].rt) != rt)
 				continue;
 			unwatch(&d[j], i * PER_CHUNK + j, rt);
-			end_waits(&d[j], 0); /* tasks of another runtime: they look again, and watch it themselves */
+			/* Tasks of another runtime: they look again, and watch it themselves. */
+			end_waits(&d[j], 0);
 		}
 	}
 }

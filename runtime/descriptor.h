@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known of each file descriptor of the process: who waits on it, and which poller watches it.
+ * What is known of each file descriptor of the process: who waits on it, and which poller watches
+ * it.
  *
- * A call enters a descriptor and leaves it again; a close marks it, ends the waits, and the last one to leave really closes
- * it. So a number is not given to somebody else while a call still uses it.
+ * A call enters a descriptor and leaves it again; a close marks it, ends the waits, and the last
+ * one to leave really closes it. So a number is not given to somebody else while a call still uses
+ * it.
  */
 #ifndef DESCRIPTOR_H
 #define DESCRIPTOR_H
@@ -18,11 +20,18 @@ struct side {          /* reading, writing, or either (filch_poll) */
 	void *waiters;
 };
 
-#define READY VALUE_ONE            /* an event came and nobody has used it yet */
-#define EAGER (VALUE_ONE << 1)     /* do not wait for an event first: the other end hung up, or sent urgent data */
+#define READY VALUE_ONE /* an event came and nobody has used it yet */
+/* Do not wait for an event first: the other end hung up, or sent urgent data. */
+#define EAGER (VALUE_ONE << 1)
 
 enum { READING, WRITING, EITHER, SIDES };
-enum { UNKNOWN, STREAM_SOCKET, OTHER_SOCKET, REGULAR, OTHER }; /* STREAM_SOCKET: TCP; OTHER: pipes and the like */
+enum {
+	UNKNOWN,
+	STREAM_SOCKET,
+	OTHER_SOCKET,
+	REGULAR,
+	OTHER
+}; /* STREAM_SOCKET: TCP; OTHER: pipes and the like */
 
 struct descriptor {
 	struct side side[SIDES];
@@ -41,16 +50,21 @@ void descriptor_leave(struct descriptor *d, int fd);
 void descriptor_made(int fd, int kind, bool nonblocking);
 int descriptor_kind(struct descriptor *d, int fd);
 
-/* May a call on this side do something? False: no event has come since the last one that could not. */
+/*
+ * May a call on this side do something? False: no event has come since the last one that could not.
+ */
 bool descriptor_may(struct descriptor *d, int side);
 /*
- * Forget what is known to be ready before the call that uses it up; returns it. Bring it back unless the call had nothing to
- * do: to the next call, or to whoever waits.
+ * Forget what is known to be ready before the call that uses it up; returns it. Bring it back
+ * unless the call had nothing to do: to the next call, or to whoever waits.
  */
 uint64_t descriptor_use(struct descriptor *d, int side);
 void descriptor_more(struct descriptor *d, int side, uint64_t used);
 
-/* Wait until a call may do something (events: what poll(2) calls it): 0, -ETIMEDOUT, -ECANCELED once closing, or what the poller says. */
+/*
+ * Wait until a call may do something (events: what poll(2) calls it): 0, -ETIMEDOUT, -ECANCELED
+ * once closing, or what the poller says.
+ */
 int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
 
 /* The poller's news: EPOLLIN and so on. */

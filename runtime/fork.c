@@ -2,36 +2,40 @@
 /*
  * Fork and join, but for the two inline functions in filch.h that do the common case.
  *
- * A stack's forks in flight lie in an array of slots. Those below split are published: they lie in the deque of the worker
- * that published them, oldest at the top, and a join must find out what became of them. Those from split on are private, and
- * a join just calls the function. A frame is {stack, top slot}, passed by value, so a fork and its join touch nothing that
- * is shared; split is the owner's.
+ * A stack's forks in flight lie in an array of slots. Those below split are published: they lie in
+ * the deque of the worker that published them, oldest at the top, and a join must find out what
+ * became of them. Those from split on are private, and a join just calls the function. A frame is
+ * {stack, top slot}, passed by value, so a fork and its join touch nothing that is shared; split is
+ * the owner's.
  *
- * When to publish: an idle worker counts itself hungry (parking_search), reads which stack every other worker runs on, and
- * overwrites the two words of it that forks and joins compare with, so that the next one takes the slow path (poison). The
- * slow path publishes if somebody is hungry and the worker's deque has nothing to take, the oldest private slots first, since
- * the oldest fork is the biggest piece; otherwise it restores the words (settle). Whoever takes from the deque while others
- * are hungry poisons again: a thief all the others' stacks, the owner its own.
+ * When to publish: an idle worker counts itself hungry (parking_search), reads which stack every
+ * other worker runs on, and overwrites the two words of it that forks and joins compare with, so
+ * that the next one takes the slow path (poison). The slow path publishes if somebody is hungry and
+ * the worker's deque has nothing to take, the oldest private slots first, since the oldest fork is
+ * the biggest piece; otherwise it restores the words (settle). Whoever takes from the deque while
+ * others are hungry poisons again: a thief all the others' stacks, the owner its own.
  *
  * No hungry worker is overlooked. The steps, all seq_cst:
  *
  *	hungry worker, or thief			owner, in the slow path
  *	H1 hunger: one more; or take from deque	O1 current = this stack
  *	H2 read current				O2 limit, bound = what they stand for
- *	H3 limit, bound = poison		O3 read hunger and deque; if not enough, poison again
+ *	H3 limit, bound = poison		O3 read hunger and deque; if not enough, poison
  *
- * If O3 does not see H1, O3 came before it; so H2 reads this stack (O1), and H3 comes after O2 and stays. If H2 read
- * another stack, then O1 came after it, and O3 sees H1. A stack is switched to with both words poisoned, so its first fork
- * and first join pass through here on every worker it comes to. A poison that arrives late, on a stack that runs elsewhere
- * or nowhere, costs one slow path.
+ * If O3 does not see H1, O3 came before it; so H2 reads this stack (O1), and H3 comes after O2 and
+ * stays. If H2 read another stack, then O1 came after it, and O3 sees H1. A stack is switched to
+ * with both words poisoned, so its first fork and first join pass through here on every worker it
+ * comes to. A poison that arrives late, on a stack that runs elsewhere or nowhere, costs one slow
+ * path.
  *
- * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after its join, and a join
- * ends only when the slot has been popped by the owner, or has been finished.
+ * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after
+ * its join, and a join ends only when the slot has been popped by the owner, or has been finished.
  *
- * Joining a published slot: finished, take the result. Still the youngest in this worker's deque, pop it and call. Otherwise
- * leave the stack, and exchange it into the slot's state; whoever finishes the slot exchanges DONE, and the second of the
- * two finds the first. The finisher's exchange is its last access to the slot. The waiter's stack runs no stranger's task
- * meanwhile: the worker goes on with another stack.
+ * Joining a published slot: finished, take the result. Still the youngest in this worker's deque,
+ * pop it and call. Otherwise leave the stack, and exchange it into the slot's state; whoever
+ * finishes the slot exchanges DONE, and the second of the two finds the first. The finisher's
+ * exchange is its last access to the slot. The waiter's stack runs no stranger's task meanwhile:
+ * the worker goes on with another stack.
  */
 #include "fork.h"
 
@@ -44,8 +48,8 @@
 /* A slot's state, from publication on; anything else is the stack that waits for it. */
 static void *done, *root; /* aligned, so that serial.c's mark is free */
 #define RUNNING NULL
-#define DONE ((void *)&done)
-#define ROOT ((void *)&root) /* X_run: nobody waits for it here */
+#define DONE    ((void *)&done)
+#define ROOT    ((void *)&root) /* X_run: nobody waits for it here */
 
 /* ---- publication ---- */
 
@@ -65,7 +69,8 @@ static int publish(struct worker *w, struct stack *s, int64_t n)
 			return -ENOMEM;
 		s->split += some;
 		n -= some;
-		store_relaxed(&w->stats.published, w->stats.published + (uint64_t)some); /* relaxed: a statistic */
+		/* Relaxed: a statistic. */
+		store_relaxed(&w->stats.published, w->stats.published + (uint64_t)some);
 	}
 	return 0;
 }
@@ -88,7 +93,10 @@ static bool enough(struct worker *w)
 	return !parking_hungry(&w->rt->parking) || deque_size(&w->forks) > 0;
 }
 
-/* Let the words stand for what they mean, unless somebody waits for forks: then false, and they are poisoned. */
+/*
+ * Let the words stand for what they mean, unless somebody waits for forks: then false, and they are
+ * poisoned.
+ */
 static bool settle(struct worker *w, struct stack *s)
 {
 	if (!enough(w))
@@ -102,7 +110,10 @@ static bool settle(struct worker *w, struct stack *s)
 	return false;
 }
 
-/* Publish for whoever is hungry, more each time while they keep coming. Slots from top on are not in flight. */
+/*
+ * Publish for whoever is hungry, more each time while they keep coming. Slots from top on are not
+ * in flight.
+ */
 static void share(struct stack *s, struct filch_slot_ *top)
 {
 	struct worker *w = worker_here();
@@ -111,7 +122,7 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	/* Relaxed: the watcher asks again. */
 	if (load_relaxed(&w->yield)) {
 		store_relaxed(&w->yield, 0); /* relaxed: as above */
-		yield_here(w);
+		make_room(w);
 		return; /* perhaps on another worker; the words are poisoned again */
 	}
 	if (settle(w, s)) {
@@ -132,7 +143,8 @@ static void share(struct stack *s, struct filch_slot_ *top)
 void filch_fork_slow_(struct filch_stack_ *words, struct filch_slot_ *top)
 {
 	if (serial_words(words))
-		__builtin_trap(); /* the end of the slots of last resort: as the guard behind the others */
+		/* The end of the slots of last resort: as the guard behind the others. */
+		__builtin_trap();
 	share(stack_of(words), top);
 }
 
@@ -146,8 +158,8 @@ static void hand_to_finisher(struct worker *w, void *arg)
 	struct waiting_join j = *(struct waiting_join *)arg;
 
 	/*
-	 * Acq_rel: the saved stack before the finisher resumes it, or the finisher's result before this stack reads it. Pairs
-	 * with the exchange in filch_finish_().
+	 * Acq_rel: the saved stack before the finisher resumes it, or the finisher's result before
+	 * this stack reads it. Pairs with the exchange in filch_finish_().
 	 */
 	if (exchange_acq_rel(&j.slot->state, (void *)j.stack) == DONE)
 		ready_here(w, &j.stack->item);
@@ -212,8 +224,10 @@ void filch_finish_(struct filch_slot_ *slot)
 	if (serial_of(slot))
 		return;
 	stack_here()->frames--;
-	/* Acq_rel: the result before the join reads it; the waiter's saved stack before it is resumed. Pairs with
-	 * filch_join_slow_() and hand_to_finisher(). */
+	/*
+	 * Acq_rel: the result before the join reads it; the waiter's saved stack before it is
+	 * resumed. Pairs with filch_join_slow_() and hand_to_finisher().
+	 */
 	state = exchange_acq_rel(&slot->state, DONE);
 	if (state == RUNNING || state == ROOT)
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fork and join: the functions behind FILCH_TASK are declared in filch.h, publish_forks() in worker.h. Here is the serial
- * elision, in which every fork runs at its join.
+ * Fork and join: the functions behind FILCH_TASK are declared in filch.h, publish_forks() in
+ * worker.h. Here is the serial elision, in which every fork runs at its join.
  */
 #ifndef FORK_H
 #define FORK_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The two futex calls that we use; errors are spurious wake-ups to the callers, and errno stays as it was. */
+/*
+ * The two futex calls that we use; errors are spurious wake-ups to the callers, and errno stays as
+ * it was.
+ */
 #ifndef FUTEX_H
 #define FUTEX_H
 
@@ -22,8 +25,8 @@ static inline void futex_wait(uint32_t *word, uint32_t value, int64_t deadline)
 	struct timespec until = timespec_of(deadline < 0 ? 0 : deadline);
 	int saved = errno;
 
-	syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline == INT64_MAX ? NULL : &until, NULL,
-		FUTEX_BITSET_MATCH_ANY);
+	syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value,
+	        deadline == INT64_MAX ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 	errno = saved;
 }
 

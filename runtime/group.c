@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups. The word counts the tasks that have not finished (VALUE_ONE each) beside the lock and the mark of waiters, so that
- * the last task's step from one to none is its last access when nobody waits, and takes the lock in the same step when
- * somebody does: whoever then sees the count at none while the word is unlocked may free the group.
+ * Groups. The word counts the tasks that have not finished (VALUE_ONE each) beside the lock and the
+ * mark of waiters, so that the last task's step from one to none is its last access when nobody
+ * waits, and takes the lock in the same step when somebody does: whoever then sees the count at
+ * none while the word is unlocked may free the group.
  *
- * A worker that runs one task of a group after the other counts them out together (group_settle): at the latest before it does
- * anything else, or nothing. Meanwhile the group is not done anyway, since the task that it runs belongs to it. And a task
- * that is submitted there meanwhile takes the place of one that finished, without touching the word.
+ * A worker that runs one task of a group after the other counts them out together (group_settle):
+ * at the latest before it does anything else, or nothing. Meanwhile the group is not done anyway,
+ * since the task that it runs belongs to it. And a task that is submitted there meanwhile takes the
+ * place of one that finished, without touching the word.
  */
 #include <errno.h>
 
@@ -19,7 +21,9 @@ void filch_group_init(filch_group *g, filch *rt)
 	*g = (filch_group){ .rt_ = rt, .parent_ = s ? group_of(s) : NULL };
 }
 
-/* Acquire: what was said before the cancel is seen by who sees it. Pairs with filch_group_cancel(). */
+/*
+ * Acquire: what was said before the cancel is seen by who sees it. Pairs with filch_group_cancel().
+ */
 static bool cancelled(const filch_group *g)
 {
 	for (; g; g = g->parent_) {
@@ -40,11 +44,17 @@ void filch_group_cancel(filch_group *g, int error)
 {
 	int none = 0;
 
-	/* Acq_rel: what the canceller did before, for who sees the error. Pairs with cancelled() and filch_group_wait(). */
+	/*
+	 * Acq_rel: what the canceller did before, for who sees the error. Pairs with cancelled()
+	 * and filch_group_wait().
+	 */
 	cas_acq_rel(&g->error_, &none, error ? error : -ECANCELED);
 }
 
-/* Add to the count, but for a step to none while somebody waits: then the word is locked instead, and true. */
+/*
+ * Add to the count, but for a step to none while somebody waits: then the word is locked instead,
+ * and true.
+ */
 static bool count(filch_group *g, uint64_t change)
 {
 	uint64_t word = load_relaxed(&g->word_); /* relaxed: the CAS checks it */
@@ -58,7 +68,10 @@ static bool count(filch_group *g, uint64_t change)
 			word = load_relaxed(&g->word_);     /* relaxed: the CAS checks it */
 			continue;
 		}
-		/* Acq_rel: the task's work before its group's wait returns. Pairs with itself and filch_group_wait(). */
+		/*
+		 * Acq_rel: the task's work before its group's wait returns. Pairs with itself and
+		 * filch_group_wait().
+		 */
 		if (cas_acq_rel(&g->word_, &word, wakes ? next | LOCKED : next))
 			return wakes;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Items from threads outside the pool. Anybody may put; anybody may take, which takes all that is there.
+ * Items from threads outside the pool. Anybody may put; anybody may take, which takes all that is
+ * there.
  */
 #ifndef INBOX_H
 #define INBOX_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls on descriptors: attempt without blocking; wait if there is nothing to be done; attempt again.
+ * Calls on descriptors: attempt without blocking; wait if there is nothing to be done; attempt
+ * again.
  *
- * Attempts are functions of their own, never inlined, since each uses errno, whose address must not be kept across a wait:
- * the task may go on in another thread.
+ * Attempts are functions of their own, never inlined, since each uses errno, whose address must not
+ * be kept across a wait: the task may go on in another thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,8 @@
 #include "worker.h"
 
 #define ATTEMPT static __attribute__((noinline)) ssize_t
-#define BACKLOG_PAUSE ((int64_t)1000000) /* between attempts to connect to a local socket whose backlog is full */
+/* Between attempts to connect to a local socket whose backlog is full. */
+#define BACKLOG_PAUSE ((int64_t)1000000)
 
 struct call {
 	int fd, flags;
@@ -27,7 +29,7 @@ struct call {
 	struct msghdr *message;
 	struct sockaddr *address; /* to connect to, or where an accepted one goes */
 	socklen_t *length;
-	size_t n;     /* bytes to send from this file */
+	size_t n; /* bytes to send from this file */
 	int file;
 	off_t *offset;
 	short events; /* to wait for */
@@ -44,7 +46,8 @@ static inline ssize_t outcome(ssize_t n, int saved)
 	return result;
 }
 
-static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call *c, int64_t deadline)
+static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call *c,
+                       int64_t deadline)
 {
 	int late = 0, error = -EBADF;
 	uint64_t used;
@@ -84,19 +87,22 @@ static void note_more(struct call *c, ssize_t n)
 
 	for (size_t i = 0; i < c->count; i++)
 		asked += c->iov[i].iov_len;
-	c->more = n == (ssize_t)asked || c->flags & MSG_PEEK || descriptor_kind(c->d, c->fd) != STREAM_SOCKET;
+	c->more = n == (ssize_t)asked || c->flags & MSG_PEEK ||
+	          descriptor_kind(c->d, c->fd) != STREAM_SOCKET;
 }
 
 /* One message with the vector of the call, for those that bring none. */
 static struct msghdr message_of(struct call *c)
 {
-	return c->message ? *c->message : (struct msghdr){ .msg_iov = c->iov, .msg_iovlen = c->count };
+	return c->message ? *c->message
+	                  : (struct msghdr){ .msg_iov = c->iov, .msg_iovlen = c->count };
 }
 
 ATTEMPT try_recv(struct call *c)
 {
 	int saved = errno;
-	ssize_t n = outcome(recv(c->fd, c->iov->iov_base, c->iov->iov_len, c->flags | MSG_DONTWAIT), saved);
+	ssize_t n = outcome(recv(c->fd, c->iov->iov_base, c->iov->iov_len, c->flags | MSG_DONTWAIT),
+	                    saved);
 
 	note_more(c, n);
 	return n;
@@ -118,12 +124,18 @@ ssize_t filch_recv(int fd, void *buf, size_t n, int flags, int64_t deadline)
 {
 	struct iovec iov = { buf, n };
 
-	return perform(READING, try_recv, &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags }, deadline);
+	return perform(READING, try_recv,
+	               &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags },
+	               deadline);
 }
 
 ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline)
 {
-	struct call c = { .fd = fd, .message = message, .flags = flags, .iov = message->msg_iov, .count = message->msg_iovlen };
+	struct call c = { .fd = fd,
+		          .message = message,
+		          .flags = flags,
+		          .iov = message->msg_iov,
+		          .count = message->msg_iovlen };
 
 	return perform(READING, try_recvmsg, &c, deadline);
 }
@@ -136,7 +148,9 @@ static bool ready_now(int fd, short events)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Does this error of preadv2 or pwritev2 say that the descriptor, or the kernel, has no RWF_NOWAIT? */
+/*
+ * Does this error of preadv2 or pwritev2 say that the descriptor, or the kernel, has no RWF_NOWAIT?
+ */
 static bool unknown(ssize_t n)
 {
 	return n == -EOPNOTSUPP || n == -ENOSYS || n == -EINVAL;
@@ -155,7 +169,8 @@ ATTEMPT try_read(struct call *c)
 	n = outcome(preadv2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
 	if (!unknown(n))
 		return n;
-	return ready_now(c->fd, POLLIN) ? outcome(readv(c->fd, c->iov, (int)c->count), saved) : -EAGAIN;
+	return ready_now(c->fd, POLLIN) ? outcome(readv(c->fd, c->iov, (int)c->count), saved)
+	                                : -EAGAIN;
 }
 
 ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline)
@@ -199,12 +214,16 @@ ssize_t filch_send(int fd, const void *buf, size_t n, int flags, int64_t deadlin
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, n };
 
-	return perform(WRITING, try_send, &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags }, deadline);
+	return perform(WRITING, try_send,
+	               &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags },
+	               deadline);
 }
 
 ssize_t filch_sendmsg(int fd, const struct msghdr *message, int flags, int64_t deadline)
 {
-	struct call c = { .fd = fd, .message = (struct msghdr *)(uintptr_t)message, .flags = flags };
+	struct call c = { .fd = fd,
+		          .message = (struct msghdr *)(uintptr_t)message,
+		          .flags = flags };
 
 	return perform(WRITING, try_sendmsg, &c, deadline);
 }
@@ -248,7 +267,8 @@ ssize_t filch_writev(int fd, const struct iovec *iov, int n, int64_t deadline)
 
 /* ---- files to sockets; readiness ---- */
 
-#define PIECE 4096 /* bytes of a file to send at once to what blocks: they lie on the caller's stack */
+/* Bytes of a file to send at once to what blocks: they lie on the caller's stack. */
+#define PIECE 4096
 
 /* sendfile(2) would block on an output that does: a piece of the file by hand. */
 static ssize_t send_piece(struct call *c)
@@ -275,12 +295,15 @@ ATTEMPT try_sendfile(struct call *c)
 		return outcome(send_piece(c), saved);
 	if (blocks && kind == OTHER && !ready_now(c->fd, POLLOUT))
 		return -EAGAIN;
-	return outcome(sendfile(c->fd, c->file, c->offset, blocks && c->n > PIPE_BUF ? PIPE_BUF : c->n), saved);
+	return outcome(
+		sendfile(c->fd, c->file, c->offset, blocks && c->n > PIPE_BUF ? PIPE_BUF : c->n),
+		saved);
 }
 
 ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadline)
 {
-	return perform(WRITING, try_sendfile, &(struct call){ .fd = out, .file = in, .offset = offset, .n = n }, deadline);
+	return perform(WRITING, try_sendfile,
+	               &(struct call){ .fd = out, .file = in, .offset = offset, .n = n }, deadline);
 }
 
 ATTEMPT try_poll(struct call *c)
@@ -296,7 +319,8 @@ ATTEMPT try_poll(struct call *c)
 
 int filch_poll(int fd, short events, int64_t deadline)
 {
-	return (int)perform(EITHER, try_poll, &(struct call){ .fd = fd, .events = events }, deadline);
+	return (int)perform(EITHER, try_poll, &(struct call){ .fd = fd, .events = events },
+	                    deadline);
 }
 
 /* ---- connections ---- */
@@ -320,10 +344,13 @@ ATTEMPT try_accept(struct call *c)
 
 int filch_accept(int fd, struct sockaddr *addr, socklen_t *len, int64_t deadline)
 {
-	return (int)perform(READING, try_accept, &(struct call){ .fd = fd, .address = addr, .length = len }, deadline);
+	return (int)perform(READING, try_accept,
+	                    &(struct call){ .fd = fd, .address = addr, .length = len }, deadline);
 }
 
-/* connect(2) on a socket that does not block, as this one is again after the call if it was before. */
+/*
+ * connect(2) on a socket that does not block, as this one is again after the call if it was before.
+ */
 static int connect_now(struct call *c)
 {
 	int flags = fcntl(c->fd, F_GETFL), result, error;
@@ -347,14 +374,17 @@ ATTEMPT try_connect(struct call *c)
 	if (result == -EINPROGRESS || result == -EALREADY)
 		return -EAGAIN;
 	if (result == -EAGAIN)
-		return -EBUSY; /* a local socket's backlog is full, and no event tells when it is not */
+		/* A local socket's backlog is full, and no event tells when it is not. */
+		return -EBUSY;
 	return result == -EISCONN && c->again ? 0 : result;
 }
 
 int filch_connect(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadline)
 {
 	for (;;) {
-		struct call c = { .fd = fd, .address = (struct sockaddr *)(uintptr_t)addr, .length = &len };
+		struct call c = { .fd = fd,
+			          .address = (struct sockaddr *)(uintptr_t)addr,
+			          .length = &len };
 		int result = (int)perform(WRITING, try_connect, &c, deadline);
 
 		if (result != -EBUSY)

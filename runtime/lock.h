@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A lock that is one bit of a word; the rest of the word is the owner's to use (a count, a flag), and unlocking writes all
- * of it in one store. That store is the holder's last access: an object that is freed by whoever sees the new value is
- * freed in time.
+ * A lock that is one bit of a word; the rest of the word is the owner's to use (a count, a flag),
+ * and unlocking writes all of it in one store. That store is the holder's last access: an object
+ * that is freed by whoever sees the new value is freed in time.
  *
- * For sections of a few instructions on the slow paths of waiting, never across a system call or user code. A holder may
- * lose its processor, so whoever waits gives up its own after a while.
+ * For sections of a few instructions on the slow paths of waiting, never across a system call or
+ * user code. A holder may lose its processor, so whoever waits gives up its own after a while.
  */
 #ifndef LOCK_H
 #define LOCK_H
@@ -22,7 +22,10 @@ static inline uint64_t lock(uint64_t *word)
 	for (unsigned spins = 0;; spins++) {
 		uint64_t value = load_relaxed(word) & ~LOCKED; /* relaxed: the CAS checks it */
 
-		/* Acquire: the last holder's section before ours. Pairs with the store_release in unlock(). */
+		/*
+		 * Acquire: the last holder's section before ours. Pairs with the store_release in
+		 * unlock().
+		 */
 		if (cas_acquire(word, &value, value | LOCKED))
 			return value;
 		if (spins < 64)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loops over a range, by halving: the right half is forked, the left one is done at once. A private fork costs about a
- * nanosecond, so the range is cut fine whether or not anybody comes to take a part; the oldest fork, which a thief gets,
- * is half of all that is left. That is splitting on demand, with the demand left to fork.c.
+ * Loops over a range, by halving: the right half is forked, the left one is done at once. A private
+ * fork costs about a nanosecond, so the range is cut fine whether or not anybody comes to take a
+ * part; the oldest fork, which a thief gets, is half of all that is left. That is splitting on
+ * demand, with the demand left to fork.c.
  *
- * A range is cut into leaves of grain iterations. An automatic grain makes 64 leaves a worker, so that a loop whose cost
- * lies at one end still balances, but no leaf longer than MOST, so that one whose cost lies in one spot does too.
+ * A range is cut into leaves of grain iterations. An automatic grain makes 64 leaves a worker, so
+ * that a loop whose cost lies at one end still balances, but no leaf longer than MOST, so that one
+ * whose cost lies in one spot does too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include "include/filch.h"
 
 #define LEAVES_A_WORKER 64
-#define MOST 4096
+#define MOST            4096
 
 struct loop {
 	size_t begin, end, grain;
@@ -116,7 +118,8 @@ static char *partial_results(struct loop *l)
 	return acc;
 }
 
-int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain, const struct filch_reducer *op, void *arg, void *out)
+int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain, const struct filch_reducer *op,
+                 void *arg, void *out)
 {
 	struct loop l = { .begin = begin, .end = end, .grain = grain, .arg = arg, .op = op };
 

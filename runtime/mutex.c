@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mutex: the word holds HELD. Unlocking hands it to the one that waits longest, so it is fair and needs no second look.
+ * A mutex: the word holds HELD. Unlocking hands it to the one that waits longest, so it is fair and
+ * needs no second look.
  */
 #include <errno.h>
 

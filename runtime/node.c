@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who runs tasks collects nodes, who submits them needs nodes, and these are often not the same. So what exceeds a batch goes
- * to the pool as a whole, and who has none takes everything that is there: the list is pushed by CAS and taken whole, as an
- * inbox, and has no ABA for the same reason. Memory grows with the tasks in flight and not with their number.
+ * Who runs tasks collects nodes, who submits them needs nodes, and these are often not the same. So
+ * what exceeds a batch goes to the pool as a whole, and who has none takes everything that is
+ * there: the list is pushed by CAS and taken whole, as an inbox, and has no ABA for the same
+ * reason. Memory grows with the tasks in flight and not with their number.
  */
 #include "node.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for tasks: slots that are recycled and never given back before the runtime is freed. Each worker has some in hand.
+ * Memory for tasks: slots that are recycled and never given back before the runtime is freed. Each
+ * worker has some in hand.
  */
 #ifndef NODE_H
 #define NODE_H
@@ -13,7 +14,7 @@ struct nodes { /* in hand of one worker, or of the threads outside that share an
 	struct filch_slot_ *batches; /* more of the kind: each is the first of a batch */
 };
 
-struct node_pool { /* one a runtime */
+struct node_pool {            /* one a runtime */
 	struct inbox batches; /* what somebody has too much of */
 	struct inbox blocks;  /* all memory, to be freed in the end */
 };
@@ -34,7 +35,7 @@ static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *p
 	return node;
 }
 
-struct filch_slot_ *node_take_one(struct node_pool *pool);                 /* for who has none in hand */
+struct filch_slot_ *node_take_one(struct node_pool *pool); /* for who has none in hand */
 void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node);
 void node_pool_destroy(struct node_pool *pool);
 

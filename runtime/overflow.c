@@ -21,9 +21,11 @@ static bool in_guard(const char *low, const char *at)
 static void say(const char *what, size_t size)
 {
 	char line[160];
-	int n = snprintf(line, sizeof(line),
-			 "filch: stack overflow: a task %s (stack_size is %zu bytes); raise filch_options.stack_size\n", what,
-			 size);
+	int n = snprintf(
+		line, sizeof(line),
+		"filch: stack overflow: a task %s (stack_size is %zu bytes): "
+		"raise filch_options.stack_size\n",
+		what, size);
 
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
@@ -38,7 +40,8 @@ static void report(const char *at)
 		return;
 	if (in_guard(s->low, at))
 		say("used all of its stack", w->rt->stack_size);
-	else if (s->slots && at >= (char *)slots_end(s->slots) && in_guard((char *)slots_end(s->slots) + GUARD, at))
+	else if (s->slots && at >= (char *)slots_end(s->slots) &&
+	         in_guard((char *)slots_end(s->slots) + GUARD, at))
 		say("has a million forks in flight", w->rt->stack_size);
 }
 
@@ -50,7 +53,8 @@ static void handle(int signal, siginfo_t *info, void *context)
 	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
 		before.sa_handler(signal);
 	} else {
-		sigaction(signal, &before, NULL); /* the instruction faults again, and the process ends as it would have */
+		/* The instruction faults again, and the process ends as it would have. */
+		sigaction(signal, &before, NULL);
 	}
 }
 

@@ -3,7 +3,8 @@
 #ifndef OVERFLOW_H
 #define OVERFLOW_H
 
-void overflow_install(void);      /* the handler, chained before the one that is there; once in a process */
+void overflow_install(
+	void); /* the handler, chained before the one that is there; once in a process */
 int overflow_begin_thread(void); /* an alternate stack for the calling worker; 0 or -ENOMEM */
 void overflow_end_thread(void);
 

@@ -1,39 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Promise: an item that was made available is taken by a worker that is awake, or a sleeper is woken for it. Idle
- * workers sleep; a burst wakes one worker at a time, and each that finds work with more behind it wakes the next.
+ * Promise: an item that was made available is taken by a worker that is awake, or a sleeper is
+ * woken for it. Idle workers sleep; a burst wakes one worker at a time, and each that finds work
+ * with more behind it wakes the next.
  *
  * The protocol. All accesses named here are seq_cst, so they have one order.
  *
  *	who makes work available		a worker that finds nothing
  *
  *	P1 make the item reachable		W1 hunger: one more searching, look everywhere
- *	P2 read hunger:				W2 hunger: one less searching, one more asleep
+ *	P2 read hunger:				W2 hunger: one from searching to asleep
  *	   nobody asleep, or			W3 state = PARKED
  *	   somebody searching: done		W4 look everywhere again
  *	P3 find a state PARKED, claim it	W5 sleep while state == PARKED
  *	   by CAS, wake it
  *
- * No wake-up is lost. Suppose an item stays reachable while every worker sleeps for good. Take the last worker to pass
- * W4: it did not see the item, so its W4 came before P1, and its W2 and W3 too. Then P2 read a hunger in which this
- * worker sleeps. If it also read a searching worker, that one passed its own W2 after P2, hence its W4 after P1: it saw
- * the item. If it read none, P3 looked at every state. Each was PARKED, but for those that others claimed meanwhile,
- * and a claimed worker searches again from W1 before it sleeps. So somebody was claimed, and it looks after P1.
+ * No wake-up is lost. Suppose an item stays reachable while every worker sleeps for good. Take the
+ * last worker to pass W4: it did not see the item, so its W4 came before P1, and its W2 and W3 too.
+ * Then P2 read a hunger in which this worker sleeps. If it also read a searching worker, that one
+ * passed its own W2 after P2, hence its W4 after P1: it saw the item. If it read none, P3 looked at
+ * every state. Each was PARKED, but for those that others claimed meanwhile, and a claimed worker
+ * searches again from W1 before it sleeps. So somebody was claimed, and it looks after P1.
  *
- * The claim moves the claimed worker from asleep to searching on its behalf, before that worker goes on (state is CLAIMED
- * meanwhile: were the count moved after, the worker could end its search first and the count would be wrong), so that a burst of submits wakes once
- * and not once for each submit until the sleeper has come up. Who ends its search by finding something, and was
- * the last that searched, looks for more work once and wakes the next (worker.c): that closes the gap in which P2 skipped
- * the wake because of a searcher that was about to leave with another item. Its search ends (seq_cst) before that look,
- * so either the look sees the item, or P2 sees that nobody searches.
+ * The claim moves the claimed worker from asleep to searching on its behalf, before that worker
+ * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search
+ * first and the count would be wrong), so that a burst of submits wakes once and not once for each
+ * submit until the sleeper has come up. Who ends its search by finding something, and was the last
+ * that searched, looks for more work once and wakes the next (worker.c): that closes the gap in
+ * which P2 skipped the wake because of a searcher that was about to leave with another item. Its
+ * search ends (seq_cst) before that look, so either the look sees the item, or P2 sees that nobody
+ * searches.
  *
- * Spurious returns from the futex do no harm: the state decides. The counters cannot overflow: each worker is in at
- * most one of the two halves.
+ * Spurious returns from the futex do no harm: the state decides. The counters cannot overflow: each
+ * worker is in at most one of the two halves.
  */
 #include "park.h"
 
 #include <sched.h>
-
 
 #include "futex.h"
 
@@ -76,7 +79,10 @@ void park_leave(struct parking *p, struct park *me)
 {
 	if (park_claim(p, me) != AWAKE)
 		return;
-	/* Acquire: the claimer's count before ours. Pairs with park_claim(), which is two instructions from done. */
+	/*
+	 * Acquire: the claimer's count before ours. Pairs with park_claim(), which is two
+	 * instructions from done.
+	 */
 	while (load_acquire(&me->state) != AWAKE)
 		sched_yield();
 }

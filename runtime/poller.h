@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a poller is to its callers: each worker has one; it watches descriptors, and tells descriptor_ready() when something can
- * be done with one. A descriptor is handed to it once and stays until it is closed or the poller is freed.
+ * What a poller is to its callers: each worker has one; it watches descriptors, and tells
+ * descriptor_ready() when something can be done with one. A descriptor is handed to it once and
+ * stays until it is closed or the poller is freed.
  *
  * Any thread may call poller_poll(), poller_watch(), poller_forget() and poller_kick().
  */
@@ -24,7 +25,10 @@ void poller_forget(struct poller *p, int fd);
 /* Deliver what is ready now, from any thread. */
 void poller_poll(struct poller *p);
 
-/* For the worker that owns it: wait for something until the deadline, and keep it; then deliver what was kept. */
+/*
+ * For the worker that owns it: wait for something until the deadline, and keep it; then deliver
+ * what was kept.
+ */
 void poller_wait(struct poller *p, int64_t deadline);
 void poller_deliver(struct poller *p);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The poller over epoll: any number of threads may wait in one, and an edge-triggered event goes to one of them. */
+/*
+ * The poller over epoll: any number of threads may wait in one, and an edge-triggered event goes to
+ * one of them.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -11,6 +14,7 @@
 #include "futex.h"
 #include "include/filch.h"
 #include "poller.h"
+#include "sanitizer.h"
 
 #define EVENTS 128 /* at once */
 
@@ -49,13 +53,16 @@ void poller_free(struct poller *p)
 /* noinline: the address of errno must not be kept across a wait of the caller. */
 __attribute__((noinline)) int poller_watch(struct poller *p, int fd, struct descriptor *d)
 {
-	struct epoll_event all = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, .data.ptr = d };
+	struct epoll_event all = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
+		                   .data.ptr = d };
 	int saved = errno, error = 0;
 
+	sanitizer_before(&filch_watched_);
 	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &all) && errno != EEXIST)
 		error = -errno;
 	else
-		add_relaxed(&p->watched, 1); /* relaxed: read by the worker itself, and as a hint by others */
+		/* Relaxed: read by the worker itself, and as a hint by others. */
+		add_relaxed(&p->watched, 1);
 	errno = saved;
 	return error;
 }
@@ -78,16 +85,19 @@ static int milliseconds(const struct timespec *t)
 {
 	if (!t)
 		return -1;
-	return t->tv_sec > 1000000 ? 1000000000 : (int)(t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000);
+	return t->tv_sec > 1000000 ? 1000000000
+	                           : (int)(t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000);
 }
 
 /* epoll_pwait2 came with Linux 5.11; before, a deadline is rounded up to a millisecond. */
-static int wait_events(const struct poller *p, struct epoll_event *events, const struct timespec *timeout)
+static int wait_events(const struct poller *p, struct epoll_event *events,
+                       const struct timespec *timeout)
 {
 	int n = epoll_pwait2(p->epoll, events, EVENTS, timeout, NULL);
 
 	if (n < 0 && (errno == ENOSYS || errno == EPERM)) /* EPERM: a sandbox older than the call */
 		n = epoll_wait(p->epoll, events, EVENTS, milliseconds(timeout));
+	sanitizer_after(&filch_watched_);
 	return n;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What kernels can do with a range of pages beyond Debian 12's headers; all of it advice that may be refused. */
+/*
+ * What kernels can do with a range of pages beyond Debian 12's headers; all of it advice that may
+ * be refused.
+ */
 #ifndef POPULATE_H
 #define POPULATE_H
 
@@ -23,7 +26,10 @@ static inline void populate(void *from, size_t n)
 		errno = saved;
 }
 
-/* Make a range fault: without splitting the mapping where the kernel can, or else by protection. 0 or -1. */
+/*
+ * Make a range fault: without splitting the mapping where the kernel can, or else by protection. 0
+ * or -1.
+ */
 static inline int guard(void *from, size_t n)
 {
 	if (!madvise(from, n, MADV_GUARD_INSTALL))

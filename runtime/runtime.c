@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting and stopping. A stop sets stopping; from then on nobody outside gets a task in. The workers go on until the last
- * task has finished: a worker that finds nothing compares what was admitted with what is done, just before it would go to
- * sleep, and when they are equal it ends the runtime.
+ * Starting and stopping. A stop sets stopping; from then on nobody outside gets a task in. The
+ * workers go on until the last task has finished: a worker that finds nothing compares what was
+ * admitted with what is done, just before it would go to sleep, and when they are equal it ends the
+ * runtime.
  */
 #include <errno.h>
 #include <sched.h>
@@ -18,23 +19,24 @@
 #include "sanitizer.h"
 #include "steal.h"
 
-#define KNOWN_FLAGS (FILCH_PIN | FILCH_EPOLL | FILCH_REPORT_OVERFLOW | FILCH_NO_ATFORK)
-#define MIN_STACK ((size_t)16 << 10)
-#define MAX_STACK ((size_t)1 << 30)
+#define KNOWN_FLAGS   (FILCH_PIN | FILCH_EPOLL | FILCH_REPORT_OVERFLOW | FILCH_NO_ATFORK)
+#define MIN_STACK     ((size_t)16 << 10)
+#define MAX_STACK     ((size_t)1 << 30)
 #define DEFAULT_STACK ((size_t)256 << 10)
 
-/* What a thread does to itself; blocking these would make the kernel kill the process without a word. */
+/*
+ * What a thread does to itself; blocking these would make the kernel kill the process without a
+ * word.
+ */
 static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
 
-#ifdef WITH_TSAN
-char filch_retired_;
-#endif
+char filch_retired_, filch_watched_;
 
 static void free_array(struct rcu_head *head)
 {
 	struct deque_array *old = container_of((void *)head, struct deque_array, for_retire);
 
-	sanitizer_free();
+	sanitizer_after(&filch_retired_);
 	free(old);
 }
 
@@ -43,8 +45,9 @@ void retire_array(struct deque_array *old)
 	struct rcu_head *head = (struct rcu_head *)(void *)old->for_retire;
 
 	_Static_assert(sizeof(*head) <= sizeof(old->for_retire), "for_retire holds an rcu_head");
-	store_relaxed(&worker_here()->rt->retiring, 1); /* relaxed: read after the workers were joined */
-	sanitizer_before_free();
+	/* Relaxed: read after the workers were joined. */
+	store_relaxed(&worker_here()->rt->retiring, 1);
+	sanitizer_before(&filch_retired_);
 	urcu_memb_call_rcu(head, free_array);
 }
 
@@ -72,13 +75,14 @@ static int check(const struct filch_options *o)
 static void install_atfork(void)
 {
 	pthread_atfork(urcu_memb_call_rcu_before_fork, urcu_memb_call_rcu_after_fork_parent,
-		       urcu_memb_call_rcu_after_fork_child);
+	               urcu_memb_call_rcu_after_fork_child);
 }
 
 static struct filch *new_runtime(const struct filch_options *o)
 {
 	unsigned count = o->workers ? o->workers : cpus_usable();
-	size_t bytes = (sizeof(struct filch) + count * sizeof(struct worker *) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	size_t bytes = (sizeof(struct filch) + count * sizeof(struct worker *) + CACHE_LINE - 1) &
+	               ~(size_t)(CACHE_LINE - 1);
 	struct filch *rt = aligned_alloc(CACHE_LINE, bytes);
 
 	if (!rt)
@@ -140,7 +144,10 @@ static void join_workers(struct filch *rt, unsigned n)
 		pthread_join(rt->worker[i]->id, NULL);
 }
 
-/* Workers leave asynchronous signals to the program's own threads, and keep those that say that they did something wrong. */
+/*
+ * Workers leave asynchronous signals to the program's own threads, and keep those that say that
+ * they did something wrong.
+ */
 static int start_threads(struct filch *rt)
 {
 	sigset_t ours, before;
@@ -152,7 +159,8 @@ static int start_threads(struct filch *rt)
 		sigdelset(&ours, synchronous[i]);
 	pthread_sigmask(SIG_SETMASK, &ours, &before);
 	for (started = 0; started < rt->count && !error; started += !error)
-		error = pthread_create(&rt->worker[started]->id, NULL, thread_main, rt->worker[started]);
+		error = pthread_create(&rt->worker[started]->id, NULL, thread_main,
+		                       rt->worker[started]);
 	if (!error)
 		error = -watch_start(rt);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -226,7 +234,10 @@ static void *finish_and_wake(void *waiter)
 	return NULL;
 }
 
-/* A task of another runtime waits while a thread of its own does what blocks; without one the worker has to. */
+/*
+ * A task of another runtime waits while a thread of its own does what blocks; without one the
+ * worker has to.
+ */
 static void finish_elsewhere(struct waiter *w)
 {
 	pthread_t thread;

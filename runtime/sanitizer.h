@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What AddressSanitizer, ThreadSanitizer and valgrind must be told about stacks. Nothing, in an ordinary build but for
- * valgrind's registration, which is a few no-ops.
+ * What AddressSanitizer, ThreadSanitizer and valgrind must be told about stacks. Nothing, in an
+ * ordinary build but for valgrind's registration, which is a few no-ops.
  */
 #ifndef SANITIZER_H
 #define SANITIZER_H
@@ -103,24 +103,25 @@ static inline void sanitizer_arrive(struct stack *s)
 }
 
 /*
- * Order for ThreadSanitizer what liburcu orders out of its sight: a read-side section, and the call that retires, before the
- * callback that frees.
+ * Order for ThreadSanitizer what is ordered out of its sight: by liburcu, a read-side section
+ * before the callback that frees; by the kernel, what was done before a descriptor was handed to it
+ * before its events.
  */
-static inline void sanitizer_before_free(void)
-{
-#ifdef WITH_TSAN
-	extern char filch_retired_;
+extern char filch_retired_, filch_watched_;
 
-	__tsan_release(&filch_retired_); /* release: for the tool alone; pairs with sanitizer_free() */
+static inline void sanitizer_before(char *tag)
+{
+	(void)tag;
+#ifdef WITH_TSAN
+	__tsan_release(tag); /* release: for the tool alone; pairs with sanitizer_after() */
 #endif
 }
 
-static inline void sanitizer_free(void)
+static inline void sanitizer_after(char *tag)
 {
+	(void)tag;
 #ifdef WITH_TSAN
-	extern char filch_retired_;
-
-	__tsan_acquire(&filch_retired_); /* acquire: for the tool alone; pairs with sanitizer_before_free() */
+	__tsan_acquire(tag); /* acquire: for the tool alone; pairs with sanitizer_before() */
 #endif
 }
 

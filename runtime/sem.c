@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A counting semaphore: the word holds the count. A post with somebody waiting goes to the one that waits longest. */
+/*
+ * A counting semaphore: the word holds the count. A post with somebody waiting goes to the one that
+ * waits longest.
+ */
 #include <errno.h>
 
 #include "include/filch.h"

@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The serial elision: a frame whose slots are all private for good, so that every fork runs at its join. It is what X_run does
- * without a runtime or when it is refused.
+ * The serial elision: a frame whose slots are all private for good, so that every fork runs at its
+ * join. It is what X_run does without a runtime or when it is refused.
  */
 #include "fork.h"
 
-#define FEW 64 /* slots of last resort, when there is no memory for more: a quarter of the smallest stack */
+/* Slots of last resort, when there is no memory for more: a quarter of the smallest stack. */
+#define FEW 64
 
 /* A slot that runs serially has the words in its state, with this mark. */
 #define MARK ((uintptr_t)1)
 
 struct filch_stack_ *serial_of(struct filch_slot_ *slot)
 {
-	uintptr_t state = (uintptr_t)load_relaxed(&slot->state); /* relaxed: only the mark counts, and it never changes */
+	/* Relaxed: only the mark counts, and it never changes. */
+	uintptr_t state = (uintptr_t)load_relaxed(&slot->state);
 
 	return state & MARK ? (struct filch_stack_ *)(state & ~MARK) : NULL;
 }
 
-/* The words of a runtime's stack never have this bound: it is poisoned, or points into the stack's slots. */
+/*
+ * The words of a runtime's stack never have this bound: it is poisoned, or points into the stack's
+ * slots.
+ */
 bool serial_words(struct filch_stack_ *words)
 {
 	return !load_relaxed(&words->bound); /* relaxed: never so, or always */

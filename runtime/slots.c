@@ -11,7 +11,8 @@
 struct slots *slots_new(void)
 {
 	size_t whole = 2 * SLOTS_BYTES + GUARD;
-	char *map = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *map = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+	                 0);
 	char *base;
 
 	if (map == MAP_FAILED)

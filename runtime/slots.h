@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slots for forks in flight: address space for a million of them, committed as it is touched, with a guard behind.
+ * Slots for forks in flight: address space for a million of them, committed as it is touched, with
+ * a guard behind.
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -9,9 +10,9 @@
 
 #define SLOTS_BYTES ((size_t)64 << 20)
 
-struct slots {                /* at the start of its memory, which is aligned to its size */
-	struct slots *next;   /* in a list of spare ones */
-	struct stack *owner;  /* whose forks are in it */
+struct slots {               /* at the start of its memory, which is aligned to its size */
+	struct slots *next;  /* in a list of spare ones */
+	struct stack *owner; /* whose forks are in it */
 	struct filch_slot_ slot[];
 };
 

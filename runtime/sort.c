@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stable merge sort. The halves are sorted by two tasks, each into the array that the merge reads from, so that nothing
- * is copied back; and the merge of two long runs is cut in two at the middle of the longer one (T. H. Cormen, C. E. Leiserson,
- * R. L. Rivest and C. Stein, "Introduction to Algorithms", 3rd edition, section 27.3), or else the last merge, over all
- * items, would be one worker's alone.
+ * A stable merge sort. The halves are sorted by two tasks, each into the array that the merge reads
+ * from, so that nothing is copied back; and the merge of two long runs is cut in two at the middle
+ * of the longer one (T. H. Cormen, C. E. Leiserson, R. L. Rivest and C. Stein, "Introduction to
+ * Algorithms", 3rd edition, section 27.3), or else the last merge, over all items, would be one
+ * worker's alone.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -12,9 +13,9 @@
 
 #include "include/filch.h"
 
-#define FEW 8           /* items to sort by insertion */
+#define FEW   8         /* items to sort by insertion */
 #define SMALL 64        /* bytes of an item that is; larger ones are only merged */
-#define RUN 4096        /* items to sort without a fork */
+#define RUN   4096      /* items to sort without a fork */
 #define MERGE (2 * RUN) /* items to merge without a fork */
 
 struct order {
@@ -40,7 +41,8 @@ KERNEL void insertion(const struct order *o, size_t size, char *v, size_t n)
 }
 
 /* Merge a and b into out; of equal items those of a come first. */
-KERNEL void merge_runs(const struct order *o, size_t size, const char *a, size_t na, const char *b, size_t nb, char *out)
+KERNEL void merge_runs(const struct order *o, size_t size, const char *a, size_t na, const char *b,
+                       size_t nb, char *out)
 {
 	const char *a_end = a + na * size, *b_end = b + nb * size;
 
@@ -66,7 +68,8 @@ static void insert_few(const struct order *o, char *v, size_t n)
 		insertion(o, o->size, v, n);
 }
 
-static void merge_all(const struct order *o, const char *a, size_t na, const char *b, size_t nb, char *out)
+static void merge_all(const struct order *o, const char *a, size_t na, const char *b, size_t nb,
+                      char *out)
 {
 	if (o->size == 4)
 		merge_runs(o, 4, a, na, b, nb, out);
@@ -77,7 +80,8 @@ static void merge_all(const struct order *o, const char *a, size_t na, const cha
 }
 
 /* How many of v's n items come before item: those below it, and (after_equal) those equal to it. */
-static size_t rank(const struct order *o, const char *v, size_t n, const char *item, bool after_equal)
+static size_t rank(const struct order *o, const char *v, size_t n, const char *item,
+                   bool after_equal)
 {
 	size_t low = 0;
 
@@ -95,7 +99,8 @@ static size_t rank(const struct order *o, const char *v, size_t n, const char *i
 	return low;
 }
 
-FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, na, const char *, b, size_t, nb, char *, out)
+FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, na, const char *, b,
+                size_t, nb, char *, out)
 {
 	size_t ma = na / 2, mb = nb / 2;
 
@@ -107,7 +112,8 @@ FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, 
 		mb = rank(o, b, nb, a + ma * o->size, false);
 	else
 		ma = rank(o, a, na, b + mb * o->size, true);
-	merge_fork(&frame, o, a + ma * o->size, na - ma, b + mb * o->size, nb - mb, out + (ma + mb) * o->size);
+	merge_fork(&frame, o, a + ma * o->size, na - ma, b + mb * o->size, nb - mb,
+	           out + (ma + mb) * o->size);
 	merge(frame, o, a, ma, b, mb, out);
 	merge_join(&frame);
 }
@@ -132,7 +138,8 @@ static void sort_serially(const struct order *o, char *v, char *spare, size_t n,
 		merge_all(o, spare, half, spare + half * o->size, n - half, v);
 }
 
-FILCH_VOID_TASK(sort, frame, const struct order *, o, char *, v, char *, spare, size_t, n, bool, elsewhere)
+FILCH_VOID_TASK(sort, frame, const struct order *, o, char *, v, char *, spare, size_t, n, bool,
+                elsewhere)
 {
 	size_t half = n / 2, bytes = half * o->size;
 
@@ -149,7 +156,8 @@ FILCH_VOID_TASK(sort, frame, const struct order *, o, char *, v, char *, spare, 
 		merge(frame, o, spare, half, spare + bytes, n - half, v);
 }
 
-int filch_sort(filch *rt, void *base, size_t n, size_t size, int (*compare)(const void *, const void *))
+int filch_sort(filch *rt, void *base, size_t n, size_t size,
+               int (*compare)(const void *, const void *))
 {
 	struct order o = { size, compare };
 	int saved = errno;

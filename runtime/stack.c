@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slabs of address space, cut into stacks as they are asked for: a guard, the usable bytes, the record. Stacks are recycled
- * and never given back before the runtime is freed. A slab is mapped as a whole; where the kernel has lightweight guards a
- * stack costs no mapping of its own, otherwise two, and vm.max_map_count bounds their number to about 32,000.
+ * Slabs of address space, cut into stacks as they are asked for: a guard, the usable bytes, the
+ * record. Stacks are recycled and never given back before the runtime is freed. A slab is mapped as
+ * a whole; where the kernel has lightweight guards a stack costs no mapping of its own, otherwise
+ * two, and vm.max_map_count bounds their number to about 32,000.
  */
 #include "stack.h"
 
@@ -12,8 +13,8 @@
 #include "populate.h"
 #include "sanitizer.h"
 
-#define PAGE ((size_t)4096)
-#define GUARD ((size_t)64 << 10) /* a function's frame can step over a small one */
+#define PAGE     ((size_t)4096)
+#define GUARD    ((size_t)64 << 10) /* a function's frame can step over a small one */
 #define PER_SLAB 64
 
 struct slab {
@@ -34,7 +35,8 @@ int stacks_init(struct stacks *pool, size_t stack_size)
 
 static struct stack *record_of(struct stacks *pool, char *base)
 {
-	return (struct stack *)(void *)(base + pool->size - ((sizeof(struct stack) + 63) & ~(size_t)63));
+	return (struct stack *)(void *)(base + pool->size -
+	                                ((sizeof(struct stack) + 63) & ~(size_t)63));
 }
 
 static void stacks_free_slab(struct stacks *pool, struct slab *slab, char *end)
@@ -67,7 +69,8 @@ static int add_slab(struct stacks *pool)
 
 	if (!slab)
 		return -ENOMEM;
-	slab->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	slab->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slab->base == MAP_FAILED) {
 		free(slab);
 		return -ENOMEM;
@@ -146,7 +149,7 @@ struct stack *stacks_get(struct stacks *pool, void (*entry)(struct stack *))
 	if (!s && (pool->next != pool->end || !add_slab(pool)) && !guard(pool->next, GUARD)) {
 		base = pool->next;
 		pool->next += pool->size;
-		pool->count++;
+		count_up(&pool->count); /* relaxed inside: a statistic */
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return base ? stack_new(pool, base, entry) : s;

@@ -2,8 +2,9 @@
 /*
  * Stacks: memory to run on, and what belongs to whatever runs there.
  *
- * The record lies at the high end of the stack's own memory, so that a task that waits touches one page. Records live until
- * the runtime is freed: an idle worker may write to the words of a stack that is in use no more, and does no harm.
+ * The record lies at the high end of the stack's own memory, so that a task that waits touches one
+ * page. Records live until the runtime is freed: an idle worker may write to the words of a stack
+ * that is in use no more, and does no harm.
  */
 #ifndef STACK_H
 #define STACK_H
@@ -18,20 +19,20 @@ struct stack {
 	struct filch_stack_ words; /* first: frames point to it */
 	void *sp;                  /* where its registers are saved, while it does not run */
 	struct filch *rt;
-	struct stack *next;             /* in a list of spare stacks */
-	char *low;                      /* the lowest usable byte, and how many there are */
+	struct stack *next; /* in a list of spare stacks */
+	char *low;          /* the lowest usable byte, and how many there are */
 	size_t size;
-	void (*entry)(struct stack *);  /* what a new one begins with */
-	struct slots *slots;            /* its slots for forks, from its first frame on */
-	struct filch_slot_ *split;      /* slots below it are published */
-	unsigned frames;                /* runs of forking tasks on it, one nested in the other */
-	struct filch_slot_ *origin;     /* the fork of another stack that runs here, or NULL */
-	struct filch_group *group;      /* of the task that runs here */
-	struct waiter waiter;           /* its waits: one at a time */
-	void *fake;                     /* AddressSanitizer's fake stack, while it does not run */
-	void *fiber;                    /* ThreadSanitizer's idea of it */
-	unsigned valgrind;              /* valgrind's */
-	struct filch_slot_ item;        /* itself, when it may go on */
+	void (*entry)(struct stack *); /* what a new one begins with */
+	struct slots *slots;           /* its slots for forks, from its first frame on */
+	struct filch_slot_ *split;     /* slots below it are published */
+	unsigned frames;               /* runs of forking tasks on it, one nested in the other */
+	struct filch_slot_ *origin;    /* the fork of another stack that runs here, or NULL */
+	struct filch_group *group;     /* of the task that runs here */
+	struct waiter waiter;          /* its waits: one at a time */
+	void *fake;                    /* AddressSanitizer's fake stack, while it does not run */
+	void *fiber;                   /* ThreadSanitizer's idea of it */
+	unsigned valgrind;             /* valgrind's */
+	struct filch_slot_ item;       /* itself, when it may go on */
 };
 
 /* Where the stacks of a runtime come from. */
@@ -49,7 +50,10 @@ struct stacks {
 int stacks_init(struct stacks *pool, size_t stack_size);
 void stacks_destroy(struct stacks *pool);
 
-/* Up to STACK_BATCH recycled stacks, or a new one, which begins in entry(stack); linked by next. NULL without memory. */
+/*
+ * Up to STACK_BATCH recycled stacks, or a new one, which begins in entry(stack); linked by next.
+ * NULL without memory.
+ */
 struct stack *stacks_get(struct stacks *pool, void (*entry)(struct stack *));
 void stacks_put(struct stacks *pool, struct stack *list);
 
@@ -57,8 +61,8 @@ void stacks_put(struct stacks *pool, struct stack *list);
 void stack_adopt_thread(struct stack *s);
 
 /*
- * Leave from, go on in to. Returns when somebody switches back to from, perhaps in another thread: what was read through
- * a thread-local before is stale.
+ * Leave from, go on in to. Returns when somebody switches back to from, perhaps in another thread:
+ * what was read through a thread-local before is stale.
  */
 void stack_switch(struct stack *from, struct stack *to);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters: each has one writer, and is read here without order, so a total is as exact as the moment is. */
+/*
+ * Counters: each has one writer, and is read here without order, so a total is as exact as the
+ * moment is.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -32,8 +35,9 @@ static uint64_t pending(filch *rt)
 }
 
 /*
- * Nothing is pending: there was a moment, between the two readings above, in which as many tasks were done as admitted, since
- * both only grow. When rt is stopping that is for good: only tasks admit then.
+ * Nothing is pending: there was a moment, between the two readings above, in which as many tasks
+ * were done as admitted, since both only grow. When rt is stopping that is for good: only tasks
+ * admit then.
  */
 bool runtime_quiet(struct filch *rt)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whom to steal from: everybody in turn, beginning with a random one, so that thieves spread (R. D. Blumofe and C. E.
- * Leiserson, "Scheduling multithreaded computations by work stealing", Journal of the ACM 46(5), 1999). From each first
- * a fork, the oldest and so the biggest; then half of what is ready there; then its inbox.
+ * Whom to steal from: everybody in turn, beginning with a random one, so that thieves spread (R. D.
+ * Blumofe and C. E. Leiserson, "Scheduling multithreaded computations by work stealing", Journal of
+ * the ACM 46(5), 1999). From each first a fork, the oldest and so the biggest; then half of what is
+ * ready there; then its inbox.
  *
- * One fork at a time: a second one taken from a tree would be a piece that its owner will want to join soon. Ready tasks
- * and what comes from an inbox are many and small, and the visit costs more than they do.
+ * One fork at a time: a second one taken from a tree would be a piece that its owner will want to
+ * join soon. Ready tasks and what comes from an inbox are many and small, and the visit costs more
+ * than they do.
  */
 #include "steal.h"
 
@@ -61,7 +63,8 @@ void empty_inbox(struct worker *w, struct inbox *in)
 			put_back(w, items, n); /* no memory to grow: they stay reachable */
 	}
 	if (any)
-		wake_one(w->rt); /* they were out of sight for a moment, in which somebody may have gone to sleep */
+		/* They were out of sight for a moment, in which somebody may have gone to sleep. */
+		wake_one(w->rt);
 }
 
 static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
@@ -91,7 +94,7 @@ struct filch_slot_ *steal(struct worker *w)
 	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
 	for (unsigned i = 0; i < rt->count && !item; i++)
 		item = steal_from(w, rt->worker[(start + i) % rt->count]);
-	sanitizer_before_free();
+	sanitizer_before(&filch_retired_);
 	urcu_memb_read_unlock();
 	return item;
 }
@@ -160,7 +163,10 @@ void wake_all(struct filch *rt)
 		wake(rt, rt->worker[i]);
 }
 
-/* A thread outside keeps to one inbox, so that what it submits stays in order and producers do not collide in one place. */
+/*
+ * A thread outside keeps to one inbox, so that what it submits stays in order and producers do not
+ * collide in one place.
+ */
 struct worker *host_of_thread(struct filch *rt)
 {
 	static unsigned threads;

@@ -7,12 +7,18 @@
 
 #include "worker.h"
 
-#define STEAL_ROUNDS 64 /* looks at everybody before going to sleep: about as long as waking up again takes */
+/* Looks at everybody before going to sleep: about as long as waking up again takes. */
+#define STEAL_ROUNDS 64
 
-/* One look at everybody, a random one first; what was taken beyond the one returned lies in w's ready queue. */
+/*
+ * One look at everybody, a random one first; what was taken beyond the one returned lies in w's
+ * ready queue.
+ */
 struct filch_slot_ *steal(struct worker *w);
 
-/* Move what threads outside have left in an inbox to w's ready queue, where everybody can steal it. */
+/*
+ * Move what threads outside have left in an inbox to w's ready queue, where everybody can steal it.
+ */
 void empty_inbox(struct worker *w, struct inbox *in);
 
 /* Ask every other worker to publish forks: the argument is in fork.c. After parking_search(). */

@@ -8,7 +8,8 @@ struct __attribute__((may_alias)) task {
 	filch_fn *fn;
 	void *arg;
 	struct filch_group *group;
-	struct waiter *waiter; /* of filch_run, whose stack the slot lies on; NULL: the slot is a node */
+	/* Of filch_run, whose stack the slot lies on; NULL: the slot is a node. */
+	struct waiter *waiter;
 };
 
 static struct task *task_in(struct filch_slot_ *slot)
@@ -16,7 +17,9 @@ static struct task *task_in(struct filch_slot_ *slot)
 	return (struct task *)(void *)slot->data;
 }
 
-/* From the worker in hand if there is one, otherwise from what is kept for the threads of an inbox. */
+/*
+ * From the worker in hand if there is one, otherwise from what is kept for the threads of an inbox.
+ */
 static struct filch_slot_ *new_node(struct filch *rt, struct worker *in)
 {
 	struct filch_slot_ *node;
@@ -38,7 +41,10 @@ static void count_out(struct filch *rt, struct worker *w)
 	if (rt->max_pending)
 		add_seq(&rt->pending, -(uint64_t)1);
 	if (w) {
-		/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
+		/*
+		 * Release: what the task admitted before its end. Pairs with the sums in
+		 * runtime_quiet().
+		 */
 		store_release(&w->done, w->done + 1);
 		return;
 	}
@@ -47,8 +53,9 @@ static void count_out(struct filch *rt, struct worker *w)
 }
 
 /*
- * Count a task in. A thread outside counts first and looks at stopping after, both seq_cst, as filch_stop() sets stopping
- * before anybody compares the counts: either we see it, or the task is seen.
+ * Count a task in. A thread outside counts first and looks at stopping after, both seq_cst, as
+ * filch_stop() sets stopping before anybody compares the counts: either we see it, or the task is
+ * seen.
  */
 static int admit(struct filch *rt, struct worker *in)
 {
@@ -90,7 +97,8 @@ static void run_task(struct filch_slot_ *slot)
 		waiter_wake(t.waiter);
 }
 
-int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg, struct filch_group *group)
+int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
+                struct filch_group *group)
 {
 	struct filch_slot_ *node;
 	int error = admit(rt, in);
@@ -143,6 +151,7 @@ int filch_run(filch *rt, filch_fn *fn, void *arg)
 	slot.state = rt;
 	*task_in(&slot) = (struct task){ fn, arg, NULL, w };
 	w->value = &slot;
-	w->refusal = 0; /* forks that could not be published do not depend on this task, which must run now */
+	/* Forks that could not be published do not depend on this task, which must run now. */
+	w->refusal = 0;
 	return wait_for(submit_waiter, w, FILCH_NEVER);
 }

@@ -5,10 +5,17 @@
 
 #include "worker.h"
 
-/* Submit, from this worker of rt or (NULL) from outside, counted against the runtime; the group may be NULL. */
-int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg, struct filch_group *group);
+/*
+ * Submit, from this worker of rt or (NULL) from outside, counted against the runtime; the group may
+ * be NULL.
+ */
+int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
+                struct filch_group *group);
 
-/* A task of the group has finished on this worker; group.c counts it out when the worker does something else. */
+/*
+ * A task of the group has finished on this worker; group.c counts it out when the worker does
+ * something else.
+ */
 void group_done(struct worker *w, struct filch_group *g);
 
 #endif

@@ -28,17 +28,21 @@ int filch_sleep_until(int64_t deadline)
 	return result == -ETIMEDOUT ? 0 : result;
 }
 
-/* Behind whatever else can run, which is looked for first. */
 static void queue_again(struct worker *w, void *stack)
 {
-	gather(w);
-	w->fair = true;
+	gather(w); /* behind what is ready by now */
 	ready_here(w, &((struct stack *)stack)->item);
 }
 
-void yield_here(struct worker *w)
+static void queue_for_others(struct worker *w, void *stack)
 {
-	leave_stack(w, queue_again, w->current);
+	w->fair = true;
+	queue_again(w, stack);
+}
+
+void make_room(struct worker *w)
+{
+	leave_stack(w, queue_for_others, w->current);
 }
 
 void filch_yield(void)
@@ -47,6 +51,7 @@ void filch_yield(void)
 
 	if (!w)
 		sched_yield();
-	else if (!publish_forks(w, w->current)) /* no memory: they stay out of reach, so go on with them */
-		yield_here(w);
+	/* No memory: they stay out of reach, so go on with them. */
+	else if (!publish_forks(w, w->current))
+		leave_stack(w, queue_again, w->current);
 }

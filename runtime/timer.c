@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pairing heap: M. L. Fredman, R. Sedgewick, D. D. Sleator and R. E. Tarjan, "The pairing heap: a new form of
- * self-adjusting heap", Algorithmica 1, 1986. Arming is one comparison; disarming what was armed lately unlinks a
- * leaf; the work is left to expiry, O(log n) amortised. Most deadlines are disarmed long before they are due.
+ * A pairing heap: M. L. Fredman, R. Sedgewick, D. D. Sleator and R. E. Tarjan, "The pairing heap: a
+ * new form of self-adjusting heap", Algorithmica 1, 1986. Arming is one comparison; disarming what
+ * was armed lately unlinks a leaf; the work is left to expiry, O(log n) amortised. Most deadlines
+ * are disarmed long before they are due.
  */
 #include "timer.h"
 
@@ -34,7 +35,9 @@ static struct timer *meld(struct timer *a, struct timer *b)
 	return a;
 }
 
-/* One heap of a list of siblings: meld them in pairs, left to right, then the pairs, right to left. */
+/*
+ * One heap of a list of siblings: meld them in pairs, left to right, then the pairs, right to left.
+ */
 static struct timer *meld_all(struct timer *first)
 {
 	struct timer *pairs = NULL, *root = NULL;

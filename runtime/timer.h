@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deadlines. Each worker has a heap of its own; a timer lies in whatever waits, so arming needs no memory. Any thread may
- * disarm or expire: the lock is nearly always taken by the worker that armed.
+ * Deadlines. Each worker has a heap of its own; a timer lies in whatever waits, so arming needs no
+ * memory. Any thread may disarm or expire: the lock is nearly always taken by the worker that
+ * armed.
  */
 #ifndef TIMER_H
 #define TIMER_H
@@ -9,7 +10,8 @@
 #include "atomic.h"
 
 struct timer {
-	struct timer *child, *next, *prev; /* prev: the elder sibling, or the parent of a first child */
+	/* Prev: the elder sibling, or the parent of a first child. */
+	struct timer *child, *next, *prev;
 	struct timers *home;
 	int64_t when;
 	bool armed; /* protected by home's lock */
@@ -26,14 +28,17 @@ void timer_arm(struct timers *ts, struct timer *t, int64_t when);
 void timer_disarm(struct timer *t); /* also when it has expired, but not when it was never armed */
 
 /*
- * Take out what is due and for which claim() says true (it is called with the lock held, and must not arm or disarm); linked by
- * next. What claim() refuses is disarmed and not touched again.
+ * Take out what is due and for which claim() says true (it is called with the lock held, and must
+ * not arm or disarm); linked by next. What claim() refuses is disarmed and not touched again.
  */
 struct timer *timers_expire(struct timers *ts, int64_t now, bool (*claim)(struct timer *));
 
 static inline int64_t timers_nearest(const struct timers *ts)
 {
-	/* Relaxed: a hint; who must not miss one reads it after it was armed in the same thread, or visits again. */
+	/*
+	 * Relaxed: a hint; who must not miss one reads it after it was armed in the same thread, or
+	 * visits again.
+	 */
 	return load_relaxed(&ts->nearest);
 }
 

@@ -2,10 +2,11 @@
 /*
  * Waiting in a list.
  *
- * A waiter is enqueued under the lock of its list, and the lock is released only when its stack has been left (after_wait), so
- * whoever finds the waiter can resume it. Its end is decided by one CAS on its state: by who takes it out of the list, or by
- * its deadline. The loser does not touch it again. A waiter whose deadline won takes itself out of the list under the lock
- * before its wait returns, so that when the last wait on an object has returned nobody refers to it.
+ * A waiter is enqueued under the lock of its list, and the lock is released only when its stack has
+ * been left (after_wait), so whoever finds the waiter can resume it. Its end is decided by one CAS
+ * on its state: by who takes it out of the list, or by its deadline. The loser does not touch it
+ * again. A waiter whose deadline won takes itself out of the list under the lock before its wait
+ * returns, so that when the last wait on an object has returned nobody refers to it.
  */
 #include "wait.h"
 
@@ -93,8 +94,10 @@ bool waiter_claim(struct waiter *w, int result)
 {
 	uint32_t state = WAITING;
 
-	/* Acq_rel: the waiter's preparations before its waker uses them, the waker's result before it is read. Pairs with
-	 * itself, and through waiter_wake() with the waiter. */
+	/*
+	 * Acq_rel: the waiter's preparations before its waker uses them, the waker's result before
+	 * it is read. Pairs with itself, and through waiter_wake() with the waiter.
+	 */
 	if (!cas_acq_rel(&w->state, &state, CLAIMED_WAITER))
 		return false;
 	w->result = result;
@@ -107,7 +110,10 @@ void waiter_wake(struct waiter *w)
 		make_ready(w->stack);
 		return;
 	}
-	/* Release: the result before the thread reads it. Pairs with block_thread(). The waiter is gone from here on. */
+	/*
+	 * Release: the result before the thread reads it. Pairs with block_thread(). The waiter is
+	 * gone from here on.
+	 */
 	store_release(&w->state, WOKEN);
 	futex_wake(&w->state, 1);
 }
@@ -122,7 +128,8 @@ static void block_thread(struct waiter *w, int64_t deadline)
 	while ((state = load_acquire(&w->state)) != WOKEN) {
 		if (state == CLAIMED_WAITER)
 			deadline = FILCH_NEVER; /* it is being woken, and in use until then */
-		else if (deadline != FILCH_NEVER && filch_now() >= deadline && waiter_claim(w, -ETIMEDOUT))
+		else if (deadline != FILCH_NEVER && filch_now() >= deadline &&
+		         waiter_claim(w, -ETIMEDOUT))
 			return;
 		futex_wait(&w->state, state, deadline);
 	}
@@ -138,7 +145,10 @@ struct leaving {
 	void *arg;
 };
 
-/* On another stack: the waiter's can be resumed now. The timer first, since the waiter may be gone when it is published. */
+/*
+ * On another stack: the waiter's can be resumed now. The timer first, since the waiter may be gone
+ * when it is published.
+ */
 static void after_wait(struct worker *w, void *arg)
 {
 	struct leaving l = *(struct leaving *)arg;
@@ -184,10 +194,15 @@ struct waiter *wait_begin(struct waiter *thread, int64_t deadline)
 	return w;
 }
 
-int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline, void (*then)(void *),
-		 void *arg)
+int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline,
+                 void (*then)(void *), void *arg)
 {
-	struct leaving l = { .waiter = w, .word = word, .value = value | WAITERS, .deadline = deadline, .then = then, .arg = arg };
+	struct leaving l = { .waiter = w,
+		             .word = word,
+		             .value = value | WAITERS,
+		             .deadline = deadline,
+		             .then = then,
+		             .arg = arg };
 	int result;
 
 	if (w->refusal) {

@@ -2,9 +2,10 @@
 /*
  * The one list of waiters that every blocking thing uses.
  *
- * A blocking object is a word and a list. The word's bit 0 is a lock (lock.h), bit 1 says that somebody waits, and the rest
- * is the object's own: a count, a flag. What can go on without the list changes the word by CAS, from an unlocked value
- * to another; while the word is locked, nobody else changes it.
+ * A blocking object is a word and a list. The word's bit 0 is a lock (lock.h), bit 1 says that
+ * somebody waits, and the rest is the object's own: a count, a flag. What can go on without the
+ * list changes the word by CAS, from an unlocked value to another; while the word is locked, nobody
+ * else changes it.
  */
 #ifndef WAIT_H
 #define WAIT_H
@@ -12,36 +13,43 @@
 #include "lock.h"
 #include "waiter.h"
 
-#define WAITERS ((uint64_t)2) /* the list is not empty */
+#define WAITERS   ((uint64_t)2) /* the list is not empty */
 #define VALUE_ONE ((uint64_t)1 << 8)
 
 /*
- * Prepare a wait, before anything is locked: the running task's own waiter, or thread's. The task's private forks are
- * published, since the wait may depend on them.
+ * Prepare a wait, before anything is locked: the running task's own waiter, or thread's. The task's
+ * private forks are published, since the wait may depend on them.
  */
 struct waiter *wait_begin(struct waiter *thread, int64_t deadline);
 
 /*
- * Wait in a list whose word the caller has locked; the word is unlocked, with this value, once the caller has left its stack.
- * Returns the result of whoever woke it, or -ETIMEDOUT, or -ENOMEM. After those two it is in no list any more.
+ * Wait in a list whose word the caller has locked; the word is unlocked, with this value, once the
+ * caller has left its stack. Returns the result of whoever woke it, or -ETIMEDOUT, or -ENOMEM.
+ * After those two it is in no list any more.
  */
 int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline);
 
 /* The same; then(arg) is called once the waiter can be found, and the word is unlocked. */
-int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline, void (*then)(void *),
-		 void *arg);
+int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline,
+                 void (*then)(void *), void *arg);
 
 /*
- * Wait for the deadline alone, or without one for a waker that is in no list: publish(w) is called once the stack can be
- * resumed, and sees to it that w is woken.
+ * Wait for the deadline alone, or without one for a waker that is in no list: publish(w) is called
+ * once the stack can be resumed, and sees to it that w is woken.
  */
 int wait_for(void (*publish)(struct waiter *), struct waiter *w, int64_t deadline);
 
-/* Take the first that still waits out of a locked list, for the caller to wake; NULL if there is none. */
+/*
+ * Take the first that still waits out of a locked list, for the caller to wake; NULL if there is
+ * none.
+ */
 struct waiter *wait_take(void **list, int result);
 void waiter_wake(struct waiter *w);
 
-/* The same for all that still wait; those taken are put before chain, and woken together after unlocking. */
+/*
+ * The same for all that still wait; those taken are put before chain, and woken together after
+ * unlocking.
+ */
 struct waiter *wait_take_all(void **list, int result, struct waiter *chain);
 void waiters_wake(struct waiter *chain);
 

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker looks at its timers, its poller and its queues between two items. While an item computes for long nobody does, so
- * this thread ticks every few milliseconds, and for each worker that is awake and still in the item of the last tick it
+ * A worker looks at its timers, its poller and its queues between two items. While an item computes
+ * for long nobody does, so this thread ticks every few milliseconds, and for each worker that is
+ * awake and still in the item of the last tick it
  *
- *	expires its timers and polls its poller: what became ready goes to an inbox, where a sleeper is woken for it;
- *	and if something still waits behind it, and every worker is busy, asks the computation to make room: it poisons the words
- *	of the stack that runs there, and the next fork or join yields (fork.c).
+ *	expires its timers and polls its poller: what became ready goes to an inbox, where a
+ *	sleeper is woken for it;
+ *	and if something still waits behind it, and every worker is busy, asks the computation to
+ *	make room: it poisons the words of the stack that runs there, and the next fork or join
+ *	gives way (fork.c).
  *
  * So fork/join is preempted at its forks and joins, at no cost to them.
  *
- * It sleeps when every worker has slept for a while, so that idle is idle, and is roused by the first that wakes up. Neither
- * misses the other: the worker is awake (its claim is seq_cst) before it reads state in watch_rouse(); the watcher writes
- * SLEEPING before it looks at the workers once more.
+ * It sleeps when every worker has slept for a while, so that idle is idle, and is roused by the
+ * first that wakes up. Neither misses the other: the worker is awake (its claim is seq_cst) before
+ * it reads state in watch_rouse(); the watcher writes SLEEPING before it looks at the workers once
+ * more.
  */
 #include "watch.h"
 
@@ -20,9 +24,9 @@
 
 enum { TICKING, SLEEPING, ENDED };
 
-#define TICK ((int64_t)5000000)   /* 5 ms: half a slice */
-#define SLICE ((int64_t)10000000) /* what a computation may use while something waits */
-#define PATIENCE 100              /* ticks with all workers asleep before it sleeps too */
+#define TICK     ((int64_t)5000000)  /* 5 ms: half a slice */
+#define SLICE    ((int64_t)10000000) /* what a computation may use while something waits */
+#define PATIENCE 100                 /* ticks with all workers asleep before it sleeps too */
 
 struct seen { /* of a worker, at the last tick */
 	unsigned tick;
@@ -58,7 +62,8 @@ static void ask_for_room(struct worker *w)
 
 static void look_after(struct filch *rt, struct worker *w, struct seen *seen, int64_t now)
 {
-	unsigned tick = load_relaxed(&w->tick); /* relaxed: an old value makes it look stuck for one tick more */
+	/* Relaxed: an old value makes it look stuck for one tick more. */
+	unsigned tick = load_relaxed(&w->tick);
 
 	if (asleep(w) || tick != seen->tick) {
 		*seen = (struct seen){ tick, now };
@@ -113,7 +118,8 @@ int watch_start(struct filch *rt)
 
 void watch_rouse(struct filch *rt)
 {
-	if (load_seq(&rt->watch.state) == SLEEPING && exchange_seq(&rt->watch.state, TICKING) == SLEEPING)
+	if (load_seq(&rt->watch.state) == SLEEPING &&
+	    exchange_seq(&rt->watch.state, TICKING) == SLEEPING)
 		futex_wake(&rt->watch.state, 1);
 }
 

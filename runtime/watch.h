@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The watcher: a thread that looks after what a busy worker leaves lying, and makes long computations give way. */
+/*
+ * The watcher: a thread that looks after what a busy worker leaves lying, and makes long
+ * computations give way.
+ */
 #ifndef WATCH_H
 #define WATCH_H
 

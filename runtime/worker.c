@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop. Every stack runs the same one, and an item is a plain call from it. A task that never waits costs no switch. A
- * task that waits leaves its stack behind, and its worker carries on with the loop on a spare one (leave_stack). A stack
- * that may go on is an item like any other: the loop that takes it parks its own stack as a spare, inside the loop, and
- * switches over (resume).
+ * The loop. Every stack runs the same one, and an item is a plain call from it. A task that never
+ * waits costs no switch. A task that waits leaves its stack behind, and its worker carries on with
+ * the loop on a spare one (leave_stack). A stack that may go on is an item like any other: the loop
+ * that takes it parks its own stack as a spare, inside the loop, and switches over (resume).
  *
- * Which worker this is must be read again after every switch and after every item: an item that waited returns into the
- * same loop frame on another worker.
+ * Which worker this is must be read again after every switch and after every item: an item that
+ * waited returns into the same loop frame on another worker.
  *
- * Only when the new stack runs is the old one handed to whoever will resume it (w->after): before that its registers
- * are not saved yet. What runs there copies its arguments first, since they lie on the stack that it gives away.
+ * Only when the new stack runs is the old one handed to whoever will resume it (w->after): before
+ * that its registers are not saved yet. What runs there copies its arguments first, since they lie
+ * on the stack that it gives away.
  */
 #include "worker.h"
 
@@ -20,15 +21,17 @@
 
 #include "steal.h"
 
-#define FAIR_TICK 61 /* items between two looks at what else is there: a prime, so that it falls in with no pattern */
-#define SPARES 64    /* stacks in hand, at most */
-#define SLOTS 4      /* slot areas in hand, at most */
+/* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
+#define FAIR_TICK 61
+#define SPARES    64 /* stacks in hand, at most */
+#define SLOTS     4  /* slot areas in hand, at most */
 
 static _Thread_local struct worker *self __attribute__((tls_model("initial-exec")));
 
 __attribute__((noinline)) struct worker *worker_here(void)
 {
-	__asm__ volatile(""); /* a call with an effect: it can be neither merged with another nor moved */
+	/* A call with an effect: it can be neither merged with another nor moved. */
+	__asm__ volatile("");
 	return self;
 }
 
@@ -43,7 +46,8 @@ static void arrive(struct stack *s)
 	w->after(w, w->after_arg);
 }
 
-static void switch_to(struct worker *w, struct stack *to, void (*after)(struct worker *, void *), void *arg)
+static void switch_to(struct worker *w, struct stack *to, void (*after)(struct worker *, void *),
+                      void *arg)
 {
 	struct stack *from = w->current;
 
@@ -128,7 +132,9 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 	set_errno(saved);
 }
 
-/* ---- what a worker has in hand: an item is started only with a spare stack and spare slots ---- */
+/*
+ *  ---- what a worker has in hand: an item is started only with a spare stack and spare slots ----
+ */
 
 static void loop(struct stack *s);
 
@@ -279,12 +285,16 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 			park_sleep(&w->park, timers_nearest(&w->timers));
 	}
 	park_leave(&rt->parking, &w->park);
-	poller_deliver(w->poller); /* now that it does not count as asleep, and wakes nobody for what it will take itself */
+	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
+	poller_deliver(w->poller);
 	watch_rouse(rt);
 	return item;
 }
 
-/* Nothing here: take from others, or sleep until there may be something. NULL when the runtime has ended. */
+/*
+ * Nothing here: take from others, or sleep until there may be something. NULL when the runtime has
+ * ended.
+ */
 static struct filch_slot_ *search(struct worker *w)
 {
 	struct filch *rt = w->rt;
@@ -347,7 +357,8 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->batch = 1;
 	w->current = &w->thread;
 	timers_init(&w->timers);
-	if (deque_init(&w->forks, 256, 0, retire_array) || deque_init(&w->ready, 256, 0, retire_array))
+	if (deque_init(&w->forks, 256, 0, retire_array) ||
+	    deque_init(&w->ready, 256, 0, retire_array))
 		return -ENOMEM;
 	w->poller = poller_new();
 	if (!w->poller)

@@ -21,8 +21,8 @@ struct worker {
 	/* Others write to these. */
 	struct park park;
 	struct inbox inbox;
-	uint64_t outside_word;  /* the lock of the next; threads outside only try it */
-	struct nodes outside;   /* memory for tasks that they put into the inbox */
+	uint64_t outside_word; /* the lock of the next; threads outside only try it */
+	struct nodes outside;  /* memory for tasks that they put into the inbox */
 	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
 	struct timers timers;
@@ -39,14 +39,15 @@ struct worker {
 	struct filch *rt;
 	unsigned index;
 	unsigned random;
-	bool fair;                /* look at what is ready first, before forks */
-	unsigned batch;           /* how many forks to publish next time */
-	struct stack *spares;     /* stacks in hand */
+	bool fair;            /* look at what is ready first, before forks */
+	unsigned batch;       /* how many forks to publish next time */
+	struct stack *spares; /* stacks in hand */
 	unsigned spare_count;
-	struct slots *slots;      /* slots in hand */
-	struct nodes nodes;       /* memory for tasks in hand */
-	struct filch_group *group; /* whose tasks finished here and are not yet counted out: see group.c */
-	uint64_t finished;         /* how many */
+	struct slots *slots; /* slots in hand */
+	struct nodes nodes;  /* memory for tasks in hand */
+	/* Whose tasks finished here and are not yet counted out: see group.c. */
+	struct filch_group *group;
+	uint64_t finished;                          /* how many */
 	void (*after)(struct worker *w, void *arg); /* what to do first on the stack switched to */
 	void *after_arg;
 	struct stack thread; /* where it came in */
@@ -55,9 +56,10 @@ struct worker {
 
 struct filch {
 	struct parking parking;
-	uint64_t foreign_admitted __attribute__((aligned(CACHE_LINE))); /* tasks from outside the pool */
-	uint64_t refused;         /* tasks that were counted and then refused */
-	uint64_t pending;         /* kept only when max_pending asks for it */
+	/* Tasks from outside the pool. */
+	uint64_t foreign_admitted __attribute__((aligned(CACHE_LINE)));
+	uint64_t refused; /* tasks that were counted and then refused */
+	uint64_t pending; /* kept only when max_pending asks for it */
 	uint64_t max_pending;
 	uint64_t visitors; /* threads outside that are waking a stack: it is not freed under them */
 	uint64_t retiring; /* arrays handed to liburcu */
@@ -71,7 +73,10 @@ struct filch {
 	struct worker *worker[];
 };
 
-/* The worker that runs the caller, or NULL. A call, since compilers cache the address of a thread-local. */
+/*
+ * The worker that runs the caller, or NULL. A call, since compilers cache the address of a
+ * thread-local.
+ */
 struct worker *worker_here(void);
 
 /* The calling worker if it is one of rt's, or NULL. */
@@ -95,13 +100,17 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index);
 void worker_destroy(struct worker *w);
 void *worker_main(void *worker);
 
-/* Make an item available, at the end of a queue: on the calling worker, or from a thread that is none of rt's workers. */
+/*
+ * Make an item available, at the end of a queue: on the calling worker, or from a thread that is
+ * none of rt's workers.
+ */
 void ready_here(struct worker *w, struct filch_slot_ *item);
 void ready_from_outside(struct filch *rt, struct filch_slot_ *item);
 
 /*
- * From outside, when the item may end the call that it belongs to: whoever made that call may then stop the runtime, so who
- * brings the item is counted before it can be found, and filch_stop() waits for it.
+ * From outside, when the item may end the call that it belongs to: whoever made that call may then
+ * stop the runtime, so who brings the item is counted before it can be found, and filch_stop()
+ * waits for it.
  */
 void ready_and_leave(struct filch *rt, struct filch_slot_ *item);
 
@@ -118,39 +127,56 @@ static inline void wake_one(struct filch *rt)
 }
 
 /*
- * Leave the calling task's stack and carry on with the loop on another. after(worker, arg) is called there, when the stack
- * that was left can be resumed, and hands it to whoever will do so. Returns when it has been resumed.
+ * Leave the calling task's stack and carry on with the loop on another. after(worker, arg) is
+ * called there, when the stack that was left can be resumed, and hands it to whoever will do so.
+ * Returns when it has been resumed.
  */
 void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg);
 
-/* Make the private forks of the calling stack available to others. -ENOMEM: some are still private. */
+/*
+ * Make the private forks of the calling stack available to others. -ENOMEM: some are still private.
+ */
 int publish_forks(struct worker *w, struct stack *s); /* fork.c */
 
-/* Let what is ready run first. Private forks stay private: who takes the calling stack has them too. time.c. */
-void yield_here(struct worker *w);
+/*
+ * Let what is ready run first, before the worker's forks too, unlike filch_yield(). Private forks
+ * stay private: who takes the calling stack has them too. time.c.
+ */
+void make_room(struct worker *w);
 
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
 
-/* Do not let the words of a stack stand for anything: its next fork and its next join take the slow path. */
+/*
+ * Do not let the words of a stack stand for anything: its next fork and its next join take the slow
+ * path.
+ */
 static inline void poison(struct stack *s)
 {
-	/* Relaxed: the stack's next owner reads them after the switch. Pairs with the loads in filch.h. */
+	/*
+	 * Relaxed: the stack's next owner reads them after the switch. Pairs with the loads in
+	 * filch.h.
+	 */
 	store_relaxed(&s->words.limit, (struct filch_slot_ *)0);
 	store_relaxed(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
 }
 
-void group_settle(struct worker *w); /* group.c: count out what finished, before anything else is done */
+void group_settle(
+	struct worker *w); /* group.c: count out what finished, before anything else is done */
 
-/* After the owner has taken from its deque of forks: there may be nothing left for whoever is hungry. */
+/*
+ * After the owner has taken from its deque of forks: there may be nothing left for whoever is
+ * hungry.
+ */
 static inline void poison_if_hungry(struct worker *w)
 {
 	if (parking_hungry(&w->rt->parking))
 		poison(w->current);
 }
 
-struct slots *worker_take_slots(struct worker *w); /* those in hand, for the current stack; never NULL */
-struct worker *host_of_thread(struct filch *rt);   /* whose inbox the calling thread uses */
+struct slots *worker_take_slots(
+	struct worker *w); /* those in hand, for the current stack; never NULL */
+struct worker *host_of_thread(struct filch *rt); /* whose inbox the calling thread uses */
 bool runtime_quiet(struct filch *rt);
 void retire_array(struct deque_array *old); /* free when no thief reads it any more */
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What FILCH_TASK and its kin are made of. filch.h includes this and documents them; nothing here
+ * is for a program to call, and all of it may change.
+ */
+#ifndef FILCH_TASK_H
+#define FILCH_TASK_H
+
+#ifndef FILCH_H
+#error "include <filch.h>"
+#endif
+
+struct filch_slot_;
+struct filch_stack_;
+
+/*
+ * Passed by value and two words wide, so that it lives in registers; its address never escapes a
+ * task.
+ */
+typedef struct filch_frame {
+	struct filch_stack_ *stack_;
+	struct filch_slot_ *top_;
+} filch_frame;
+
+#define FILCH_SLOT_BYTES_ 48
+
+/* A fork: what to call, and its arguments, later its result. A slot is one cache line. */
+struct filch_slot_ {
+	void (*run)(struct filch_slot_ *slot);
+	void *state; /* the library's, from publication on: running, done, or who waits for it */
+	char data[FILCH_SLOT_BYTES_] __attribute__((aligned(16)));
+} __attribute__((aligned(64)));
+
+/*
+ * The words of a stack that forks and joins look at. Idle workers overwrite limit and bound to be
+ * noticed.
+ */
+struct filch_stack_ {
+	struct filch_slot_ *limit; /* a fork at or beyond it takes the slow path */
+	struct filch_slot_ *bound; /* a join below it takes the slow path */
+	struct filch_slot_ *top;   /* the first free slot, for whoever has no frame */
+};
+
+#define FILCH_SLOW_ FILCH_API __attribute__((cold))
+FILCH_SLOW_ void filch_fork_slow_(struct filch_stack_ *stack, struct filch_slot_ *top);
+FILCH_SLOW_ bool filch_join_slow_(struct filch_stack_ *stack, struct filch_slot_ *slot);
+FILCH_API filch_frame filch_enter_(struct filch_slot_ *slot);
+FILCH_API void filch_finish_(struct filch_slot_ *slot);
+FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
+
+#ifdef FILCH_DEBUG
+#define FILCH_CHECK_(x) ((x) ? (void)0 : __builtin_trap())
+#else
+#define FILCH_CHECK_(x) ((void)0)
+#endif
+#ifdef __cplusplus
+#define FILCH_ASSERT_ static_assert
+#define FILCH_ALIGNOF_ alignof
+#define FILCH_TRIVIAL_(type) __is_trivially_copyable(type)
+#else
+#define FILCH_ASSERT_ _Static_assert
+#define FILCH_ALIGNOF_ _Alignof
+#define FILCH_TRIVIAL_(type) 1
+#endif
+#define FILCH_UNUSED_ __attribute__((unused))
+#define FILCH_INLINE_ static inline __attribute__((always_inline, unused))
+
+/*
+ * Fork: the slot is written first and the limit compared after, so that the slow path can publish
+ * this very slot.
+ */
+FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
+{
+	frame->top_ = slot + 1;
+	frame->stack_->top = slot + 1;
+	if (__builtin_expect(slot >= __atomic_load_n(&frame->stack_->limit, __ATOMIC_RELAXED), 0))
+		filch_fork_slow_(frame->stack_, slot + 1);
+}
+
+/*
+ * Join: true if somebody else has run the slot and left its result there, false if it is the
+ * caller's to run.
+ */
+FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
+{
+	FILCH_CHECK_(frame->stack_->top == frame->top_);
+	frame->top_ = slot;
+	frame->stack_->top = slot;
+	if (__builtin_expect(slot >= __atomic_load_n(&frame->stack_->bound, __ATOMIC_RELAXED), 1))
+		return false;
+	return filch_join_slow_(frame->stack_, slot);
+}
+
+/*
+ * What each number of pairs makes of itself: parameters, fields, stores into the slot, loads from
+ * it, names.
+ */
+#define FILCH_PARAMS_0_(z)
+#define FILCH_PARAMS_1_(A, a, z) , A a
+#define FILCH_PARAMS_2_(A, a, B, b, z) , A a, B b
+#define FILCH_PARAMS_3_(A, a, B, b, C, c, z) , A a, B b, C c
+#define FILCH_PARAMS_4_(A, a, B, b, C, c, D, d, z) , A a, B b, C c, D d
+#define FILCH_PARAMS_5_(A, a, B, b, C, c, D, d, E, e, z) , A a, B b, C c, D d, E e
+#define FILCH_PARAMS_6_(A, a, B, b, C, c, D, d, E, e, F, f, z) , A a, B b, C c, D d, E e, F f
+#define FILCH_FIELDS_0_(z) char none;
+#define FILCH_FIELDS_1_(A, a, z) A a;
+#define FILCH_FIELDS_2_(A, a, B, b, z) A a; B b;
+#define FILCH_FIELDS_3_(A, a, B, b, C, c, z) A a; B b; C c;
+#define FILCH_FIELDS_4_(A, a, B, b, C, c, D, d, z) A a; B b; C c; D d;
+#define FILCH_FIELDS_5_(A, a, B, b, C, c, D, d, E, e, z) A a; B b; C c; D d; E e;
+#define FILCH_FIELDS_6_(A, a, B, b, C, c, D, d, E, e, F, f, z) A a; B b; C c; D d; E e; F f;
+#define FILCH_STORE_(a) filch_io_->in.a = a;
+#define FILCH_STORES_0_(z)
+#define FILCH_STORES_1_(A, a, z) FILCH_STORE_(a)
+#define FILCH_STORES_2_(A, a, B, b, z) FILCH_STORE_(a) FILCH_STORE_(b)
+#define FILCH_STORES_3_(A, a, B, b, C, c, z) FILCH_STORES_2_(A, a, B, b, z) FILCH_STORE_(c)
+#define FILCH_STORES_4_(A, a, B, b, C, c, D, d, z) \
+	FILCH_STORES_3_(A, a, B, b, C, c, z) FILCH_STORE_(d)
+#define FILCH_STORES_5_(A, a, B, b, C, c, D, d, E, e, z) \
+	FILCH_STORES_4_(A, a, B, b, C, c, D, d, z) FILCH_STORE_(e)
+#define FILCH_STORES_6_(A, a, B, b, C, c, D, d, E, e, F, f, z) \
+	FILCH_STORES_5_(A, a, B, b, C, c, D, d, E, e, z) FILCH_STORE_(f)
+#define FILCH_LOAD_(a) filch_io_->in.a
+#define FILCH_LOADS_0_(z)
+#define FILCH_LOADS_1_(A, a, z) , FILCH_LOAD_(a)
+#define FILCH_LOADS_2_(A, a, B, b, z) , FILCH_LOAD_(a), FILCH_LOAD_(b)
+#define FILCH_LOADS_3_(A, a, B, b, C, c, z) FILCH_LOADS_2_(A, a, B, b, z), FILCH_LOAD_(c)
+#define FILCH_LOADS_4_(A, a, B, b, C, c, D, d, z) \
+	FILCH_LOADS_3_(A, a, B, b, C, c, z), FILCH_LOAD_(d)
+#define FILCH_LOADS_5_(A, a, B, b, C, c, D, d, E, e, z) \
+	FILCH_LOADS_4_(A, a, B, b, C, c, D, d, z), FILCH_LOAD_(e)
+#define FILCH_LOADS_6_(A, a, B, b, C, c, D, d, E, e, F, f, z) \
+	FILCH_LOADS_5_(A, a, B, b, C, c, D, d, E, e, z), FILCH_LOAD_(f)
+
+#define FILCH_NAMES_0_(z)
+#define FILCH_NAMES_1_(A, a, z) , a
+#define FILCH_NAMES_2_(A, a, B, b, z) , a, b
+#define FILCH_NAMES_3_(A, a, B, b, C, c, z) , a, b, c
+#define FILCH_NAMES_4_(A, a, B, b, C, c, D, d, z) , a, b, c, d
+#define FILCH_NAMES_5_(A, a, B, b, C, c, D, d, E, e, z) , a, b, c, d, e
+#define FILCH_NAMES_6_(A, a, B, b, C, c, D, d, E, e, F, f, z) , a, b, c, d, e, f
+
+/* 0 to 6 for 3, 5, ... 15 arguments; any other number names a macro that does not exist. */
+#define FILCH_PICK_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, pairs, ...) pairs
+#define FILCH_PAIRS_(...) \
+	FILCH_PICK_(__VA_ARGS__, 6, odd_number_, 5, odd_number_, 4, odd_number_, 3, odd_number_, \
+		    2, odd_number_, 1, odd_number_, 0, odd_number_, odd_number_, ~)
+#define FILCH_CAT_(a, b) FILCH_CAT2_(a, b)
+#define FILCH_CAT2_(a, b) a##b
+#define FILCH_LIST_(what, n, ...) FILCH_CAT_(FILCH_CAT_(what, n), _)(__VA_ARGS__)
+#define FILCH_PARAMS_(n, ...) FILCH_LIST_(FILCH_PARAMS_, n, __VA_ARGS__)
+#define FILCH_FIELDS_(n, ...) FILCH_LIST_(FILCH_FIELDS_, n, __VA_ARGS__)
+#define FILCH_STORES_(n, ...) FILCH_LIST_(FILCH_STORES_, n, __VA_ARGS__)
+#define FILCH_LOADS_(n, ...) FILCH_LIST_(FILCH_LOADS_, n, __VA_ARGS__)
+#define FILCH_NAMES_(n, ...) FILCH_LIST_(FILCH_NAMES_, n, __VA_ARGS__)
+
+/* The types and functions of one task; body is its prototype's linkage. */
+#define FILCH_PROTOTYPES_(linkage, result, name, n, ...) \
+	linkage FILCH_UNUSED_ result name(filch_frame FILCH_PARAMS_(n, __VA_ARGS__)); \
+	FILCH_INLINE_ void name##_fork(filch_frame *filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)); \
+	FILCH_INLINE_ result name##_join(filch_frame *filch_frame_); \
+	FILCH_INLINE_ result name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__))
+
+#define FILCH_FITS_(name) \
+	FILCH_ASSERT_(sizeof(union name##_io_) <= FILCH_SLOT_BYTES_, \
+		      "arguments or result of task " #name " take over 48 bytes: pass a pointer"); \
+	FILCH_ASSERT_(FILCH_ALIGNOF_(union name##_io_) <= 16, \
+		      "arguments or result of task " #name " are aligned to over 16 bytes"); \
+	FILCH_ASSERT_(FILCH_TRIVIAL_(union name##_io_), \
+		      "arguments or result of task " #name " do not copy as bytes: pass a pointer")
+
+#define FILCH_COMMON_(result, name, n, ...) \
+	FILCH_FITS_(name); \
+	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_); \
+	FILCH_INLINE_ void name##_put_( \
+		struct filch_slot_ *filch_slot_ FILCH_PARAMS_(n, __VA_ARGS__)) \
+	{ \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		(void)filch_io_; \
+		filch_slot_->run = name##_call_; \
+		FILCH_STORES_(n, __VA_ARGS__) \
+	} \
+	FILCH_INLINE_ void name##_fork(filch_frame *filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)) \
+	{ \
+		struct filch_slot_ *filch_slot_ = filch_frame_->top_; \
+		name##_put_(filch_slot_ FILCH_NAMES_(n, __VA_ARGS__)); \
+		filch_push_(filch_frame_, filch_slot_); \
+	}
+
+#define FILCH_VALUE_(linkage, result, name, n, ...) \
+	union __attribute__((may_alias)) name##_io_ { \
+		struct { \
+			FILCH_FIELDS_(n, __VA_ARGS__) \
+		} in; \
+		result out; \
+	}; \
+	FILCH_PROTOTYPES_(linkage, result, name, n, __VA_ARGS__); \
+	FILCH_COMMON_(result, name, n, __VA_ARGS__) \
+	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_) \
+	{ \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		filch_frame filch_frame_ = filch_enter_(filch_slot_); \
+		filch_io_->out = name(filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+		filch_finish_(filch_slot_); \
+	} \
+	FILCH_INLINE_ result name##_join(filch_frame *filch_frame_) \
+	{ \
+		struct filch_slot_ *filch_slot_ = filch_frame_->top_ - 1; \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		FILCH_CHECK_(filch_slot_->run == name##_call_); \
+		if (filch_pop_(filch_frame_, filch_slot_)) \
+			return filch_io_->out; \
+		return name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+	} \
+	FILCH_INLINE_ result name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__)) \
+	{ \
+		struct filch_slot_ filch_slot_; \
+		name##_put_(&filch_slot_ FILCH_NAMES_(n, __VA_ARGS__)); \
+		filch_run_(filch_rt_, &filch_slot_); \
+		return ((union name##_io_ *)(void *)filch_slot_.data)->out; \
+	} \
+	linkage FILCH_UNUSED_ result name(filch_frame FILCH_PARAMS_(n, __VA_ARGS__))
+
+#define FILCH_VOID_(linkage, name, n, ...) \
+	union __attribute__((may_alias)) name##_io_ { \
+		struct { \
+			FILCH_FIELDS_(n, __VA_ARGS__) \
+		} in; \
+	}; \
+	FILCH_PROTOTYPES_(linkage, void, name, n, __VA_ARGS__); \
+	FILCH_COMMON_(void, name, n, __VA_ARGS__) \
+	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_) \
+	{ \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		filch_frame filch_frame_ = filch_enter_(filch_slot_); \
+		(void)filch_io_; \
+		name(filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+		filch_finish_(filch_slot_); \
+	} \
+	FILCH_INLINE_ void name##_join(filch_frame *filch_frame_) \
+	{ \
+		struct filch_slot_ *filch_slot_ = filch_frame_->top_ - 1; \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		(void)filch_io_; \
+		FILCH_CHECK_(filch_slot_->run == name##_call_); \
+		if (!filch_pop_(filch_frame_, filch_slot_)) \
+			name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+	} \
+	FILCH_INLINE_ void name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__)) \
+	{ \
+		struct filch_slot_ filch_slot_; \
+		name##_put_(&filch_slot_ FILCH_NAMES_(n, __VA_ARGS__)); \
+		filch_run_(filch_rt_, &filch_slot_); \
+	} \
+	linkage FILCH_UNUSED_ void name(filch_frame FILCH_PARAMS_(n, __VA_ARGS__))
+
+#define FILCH_BODY_(linkage, result, name, frame, n, ...) \
+	linkage FILCH_UNUSED_ result name( \
+		FILCH_UNUSED_ filch_frame frame FILCH_PARAMS_(n, __VA_ARGS__))
+
+#define FILCH_TASK(...) FILCH_TASK_(FILCH_PAIRS_(__VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_TASK_(n, result, name, frame, ...) \
+	FILCH_VALUE_(static, result, name, n, __VA_ARGS__); \
+	FILCH_BODY_(static, result, name, frame, n, __VA_ARGS__)
+#define FILCH_VOID_TASK(...) FILCH_VOID_TASK_(FILCH_PAIRS_(void, __VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_VOID_TASK_(n, name, frame, ...) \
+	FILCH_VOID_(static, name, n, __VA_ARGS__); \
+	FILCH_BODY_(static, void, name, frame, n, __VA_ARGS__)
+
+#define FILCH_TASK_FORWARD(...) FILCH_FORWARD_(FILCH_PAIRS_(~, __VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_VOID_TASK_FORWARD(...) \
+	FILCH_FORWARD_(FILCH_PAIRS_(~, void, __VA_ARGS__), void, __VA_ARGS__, ~)
+#define FILCH_FORWARD_(n, result, name, ...) FILCH_PROTOTYPES_(static, result, name, n, __VA_ARGS__)
+
+#define FILCH_TASK_DECLARE(...) FILCH_DECLARE_(FILCH_PAIRS_(~, __VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_DECLARE_(n, result, name, ...) FILCH_VALUE_(extern, result, name, n, __VA_ARGS__)
+#define FILCH_VOID_TASK_DECLARE(...) \
+	FILCH_VOID_DECLARE_(FILCH_PAIRS_(~, ~, __VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_VOID_DECLARE_(n, name, ...) FILCH_VOID_(extern, name, n, __VA_ARGS__)
+
+#define FILCH_TASK_DEFINE(...) FILCH_DEFINE_(FILCH_PAIRS_(__VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_VOID_TASK_DEFINE(...) \
+	FILCH_DEFINE_(FILCH_PAIRS_(void, __VA_ARGS__), void, __VA_ARGS__, ~)
+#define FILCH_DEFINE_(n, result, name, frame, ...) \
+	FILCH_BODY_(, result, name, frame, n, __VA_ARGS__)
+
+#endif
