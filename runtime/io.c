@@ -156,6 +156,28 @@ static bool unknown(ssize_t n)
 	return n == -EOPNOTSUPP || n == -ENOSYS || n == -EINVAL;
 }
 
+/*
+ * Look and call as one step, for what would block if another task took what was there in between.
+ * The lock is held across the calls; only those who use such a descriptor at the same time wait.
+ */
+static ssize_t if_ready(struct call *c, short events, ssize_t (*call)(struct call *))
+{
+	uint64_t *alone = &c->d->side[EITHER].word, word = lock(alone);
+	ssize_t n = -1;
+
+	if (ready_now(c->fd, events))
+		n = call(c);
+	else
+		errno = EAGAIN;
+	unlock(alone, word);
+	return n;
+}
+
+static ssize_t just_read(struct call *c)
+{
+	return readv(c->fd, c->iov, (int)c->count);
+}
+
 ATTEMPT try_read(struct call *c)
 {
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
@@ -165,12 +187,9 @@ ATTEMPT try_read(struct call *c)
 		return c->count == 1 ? try_recv(c) : try_recvmsg(c);
 	c->more = true;
 	if (kind == REGULAR)
-		return outcome(readv(c->fd, c->iov, (int)c->count), saved);
+		return outcome(just_read(c), saved);
 	n = outcome(preadv2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
-	if (!unknown(n))
-		return n;
-	return ready_now(c->fd, POLLIN) ? outcome(readv(c->fd, c->iov, (int)c->count), saved)
-	                                : -EAGAIN;
+	return unknown(n) ? outcome(if_ready(c, POLLIN, just_read), saved) : n;
 }
 
 ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline)
@@ -248,7 +267,7 @@ ATTEMPT try_write(struct call *c)
 	n = outcome(pwritev2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
 	if (!unknown(n) || !c->count)
 		return n;
-	return ready_now(c->fd, POLLOUT) ? outcome(write_little(c), saved) : -EAGAIN;
+	return outcome(if_ready(c, POLLOUT, write_little), saved);
 }
 
 ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline)
@@ -286,6 +305,11 @@ static ssize_t send_piece(struct call *c)
 	return n;
 }
 
+static ssize_t just_sendfile(struct call *c)
+{
+	return sendfile(c->fd, c->file, c->offset, c->n);
+}
+
 ATTEMPT try_sendfile(struct call *c)
 {
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
@@ -293,11 +317,11 @@ ATTEMPT try_sendfile(struct call *c)
 
 	if (blocks && (kind == STREAM_SOCKET || kind == OTHER_SOCKET))
 		return outcome(send_piece(c), saved);
-	if (blocks && kind == OTHER && !ready_now(c->fd, POLLOUT))
-		return -EAGAIN;
-	return outcome(
-		sendfile(c->fd, c->file, c->offset, blocks && c->n > PIPE_BUF ? PIPE_BUF : c->n),
-		saved);
+	if (blocks && c->n > PIPE_BUF)
+		c->n = PIPE_BUF;
+	if (blocks && kind == OTHER)
+		return outcome(if_ready(c, POLLOUT, just_sendfile), saved);
+	return outcome(just_sendfile(c), saved);
 }
 
 ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadline)
@@ -325,18 +349,18 @@ int filch_poll(int fd, short events, int64_t deadline)
 
 /* ---- connections ---- */
 
+static ssize_t just_accept(struct call *c)
+{
+	return accept4(c->fd, c->address, c->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 ATTEMPT try_accept(struct call *c)
 {
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
-	ssize_t n;
+	bool blocks = !load_relaxed(&c->d->nonblocking); /* relaxed: see descriptor_kind() */
+	ssize_t n = outcome(blocks ? if_ready(c, POLLIN, just_accept) : just_accept(c), saved);
 
 	c->more = true;
-	/* Relaxed: written once, before this. A listener that blocks is asked first. */
-	if (!load_relaxed(&c->d->nonblocking) && !ready_now(c->fd, POLLIN)) {
-		errno = saved;
-		return -EAGAIN;
-	}
-	n = outcome(accept4(c->fd, c->address, c->length, SOCK_NONBLOCK | SOCK_CLOEXEC), saved);
 	if (n >= 0)
 		descriptor_made((int)n, kind, true);
 	return n;

@@ -52,6 +52,18 @@ static void count_out(struct filch *rt, struct worker *w)
 	wake_one(rt); /* if it is stopping, somebody must compare the counts again */
 }
 
+/* One of max_pending. By CAS, so that what is refused is at no moment counted. */
+static bool take_place(struct filch *rt)
+{
+	uint64_t pending = load_seq(&rt->pending);
+
+	do {
+		if (pending >= rt->max_pending)
+			return false;
+	} while (!cas_seq(&rt->pending, &pending, pending + 1));
+	return true;
+}
+
 /*
  * Count a task in. A thread outside counts first and looks at stopping after, both seq_cst, as
  * filch_stop() sets stopping before anybody compares the counts: either we see it, or the task is
@@ -59,10 +71,8 @@ static void count_out(struct filch *rt, struct worker *w)
  */
 static int admit(struct filch *rt, struct worker *in)
 {
-	if (rt->max_pending && add_seq(&rt->pending, 1) >= rt->max_pending) {
-		add_seq(&rt->pending, -(uint64_t)1);
+	if (rt->max_pending && !take_place(rt))
 		return -EAGAIN;
-	}
 	if (in) {
 		/* Release: pairs with the sums in runtime_quiet(). */
 		store_release(&in->admitted, in->admitted + 1);

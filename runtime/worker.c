@@ -158,6 +158,8 @@ static bool in_hand(struct worker *w)
 {
 	if (!w->spares)
 		get_spares(w);
+	if (!w->slots)
+		drop_slots(w, w->current); /* from the item before */
 	if (!w->slots && (w->slots = slots_new()))
 		w->slots->next = NULL;
 	return w->spares && w->slots;

@@ -143,8 +143,10 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 /* 0 to 6 for 3, 5, ... 15 arguments; any other number names a macro that does not exist. */
 #define FILCH_PICK_(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, pairs, ...) pairs
 #define FILCH_PAIRS_(...) \
-	FILCH_PICK_(__VA_ARGS__, 6, odd_number_, 5, odd_number_, 4, odd_number_, 3, odd_number_, \
-		    2, odd_number_, 1, odd_number_, 0, odd_number_, odd_number_, ~)
+	FILCH_PICK_(__VA_ARGS__, 6, odd_number_of_arguments, 5, odd_number_of_arguments, 4, \
+		    odd_number_of_arguments, 3, odd_number_of_arguments, 2, \
+		    odd_number_of_arguments, 1, odd_number_of_arguments, 0, \
+		    odd_number_of_arguments, odd_number_of_arguments, ~)
 #define FILCH_CAT_(a, b) FILCH_CAT2_(a, b)
 #define FILCH_CAT2_(a, b) a##b
 #define FILCH_LIST_(what, n, ...) FILCH_CAT_(FILCH_CAT_(what, n), _)(__VA_ARGS__)
@@ -165,9 +167,9 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	FILCH_ASSERT_(sizeof(union name##_io_) <= FILCH_SLOT_BYTES_, \
 		      "arguments or result of task " #name " take over 48 bytes: pass a pointer"); \
 	FILCH_ASSERT_(FILCH_ALIGNOF_(union name##_io_) <= 16, \
-		      "arguments or result of task " #name " are aligned to over 16 bytes"); \
+		      "task " #name ": arguments or result are aligned to over 16 bytes"); \
 	FILCH_ASSERT_(FILCH_TRIVIAL_(union name##_io_), \
-		      "arguments or result of task " #name " do not copy as bytes: pass a pointer")
+		      "task " #name ": arguments or result not trivially copyable: pass a pointer")
 
 #define FILCH_COMMON_(result, name, n, ...) \
 	FILCH_FITS_(name); \
