@@ -240,6 +240,25 @@ def _(command):
         check(time.monotonic() - began < SLACK, "late")
 
 
+@case("descriptors are taken away while it runs: no spin, and back within a second")
+def _(server):
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (server.descriptors(), limits[1]))
+    clients = [Connection(server) for _ in range(20)]
+    for c in clients:
+        c.send(OK)
+    time.sleep(0.2)
+    before = server.cpu()
+    time.sleep(0.5)
+    check(server.cpu() - before < 0.05 * SLACK, f"{server.cpu() - before:.2f} s of CPU in 0.5 s")
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+    began = time.monotonic()
+    for c in clients:
+        equal(c.response().status, 200, "status")
+        c.close()
+    check(time.monotonic() - began < SLACK, "late")
+
+
 @case("connect and reset, thousands of them", limit=60)
 def _(server):
     before = server.descriptors()
@@ -322,6 +341,22 @@ def _(server):
         load.join(PATIENCE)
         check(not load.is_alive() and not load.error, f"{load.error}")
         check(load.answers, "no answer at all")
+
+
+@case("drain: who had connected before it is answered", bare=True, not_for=[POOL])
+def _(command):
+    for _ in range(5):
+        with Server(command) as server:
+            server.signal(signal.SIGSTOP)
+            clients = [Connection(server) for _ in range(20)]
+            for c in clients:
+                c.send(OK)
+            server.signal()
+            server.signal(signal.SIGCONT)
+            for c in clients:
+                equal(c.response().status, 200, "status")
+                c.close()
+            equal(server.wait(), 0, "exit code")
 
 
 @case("drain: idle connections are closed at once, and new ones refused", not_for=BASELINES)
