@@ -28,7 +28,7 @@ struct poller {
 struct poller *poller_new(void)
 {
 	struct poller *p = calloc(1, sizeof(*p));
-	struct epoll_event wake = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
+	struct epoll_event wake = { .events = EPOLLIN, .data.ptr = NULL };
 
 	if (!p)
 		return NULL;
@@ -109,6 +109,18 @@ static void deliver(const struct epoll_event *events, int n)
 	}
 }
 
+/*
+ * A kick is level-triggered and taken by the owner alone: an edge would go to whoever polls first,
+ * perhaps a thread that only helps, and the owner would sleep on.
+ */
+static void take_kick(struct poller *p)
+{
+	uint64_t kicks;
+
+	if (read(p->kick, &kicks, sizeof(kicks)) < 0)
+		return; /* taken already */
+}
+
 __attribute__((noinline)) void poller_wait(struct poller *p, int64_t deadline)
 {
 	int64_t left = deadline == FILCH_NEVER ? 0 : deadline - filch_now();
@@ -116,6 +128,10 @@ __attribute__((noinline)) void poller_wait(struct poller *p, int64_t deadline)
 	int saved = errno;
 
 	p->kept = wait_events(p, p->events, deadline == FILCH_NEVER ? NULL : &timeout);
+	for (int i = 0; i < p->kept; i++) {
+		if (!p->events[i].data.ptr)
+			take_kick(p);
+	}
 	errno = saved;
 }
 
