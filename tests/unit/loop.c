@@ -111,7 +111,8 @@ struct matrix {
 
 static struct matrix times(struct matrix x, struct matrix y)
 {
-	return (struct matrix){ x.a * y.a + x.b * y.c, x.a * y.b + x.b * y.d, x.c * y.a + x.d * y.c, x.c * y.b + x.d * y.d };
+	return (struct matrix){ x.a * y.a + x.b * y.c, x.a * y.b + x.b * y.d, x.c * y.a + x.d * y.c,
+		                x.c * y.b + x.d * y.d };
 }
 
 static void one(void *acc, void *arg)
@@ -145,7 +146,8 @@ static void all_products(void *rt)
 		one(&expected, NULL);
 		fold(&expected, 3, 3 + lengths[i], NULL);
 		for (size_t j = 0; j < LENGTH(grains); j++) {
-			CHECK_EQ(filch_reduce(rt, 3, 3 + lengths[i], grains[j], &product, NULL, &m), 0);
+			CHECK_EQ(filch_reduce(rt, 3, 3 + lengths[i], grains[j], &product, NULL, &m),
+			         0);
 			CHECK(!memcmp(&m, &expected, sizeof(m)));
 		}
 	}

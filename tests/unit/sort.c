@@ -80,7 +80,8 @@ static int64_t sum(const char *v, size_t n, size_t size)
 static void sort_all(void *rt)
 {
 	for (size_t i = 0; i < LENGTH(sizes) * LENGTH(counts) * SHAPES; i++) {
-		size_t size = sizes[i % LENGTH(sizes)], n = counts[i / LENGTH(sizes) % LENGTH(counts)];
+		size_t size = sizes[i % LENGTH(sizes)],
+		       n = counts[i / LENGTH(sizes) % LENGTH(counts)];
 		char *v = items((enum shape)(i / LENGTH(sizes) / LENGTH(counts)), n, size);
 		int64_t before = sum(v, n, size);
 
