@@ -137,21 +137,9 @@ static uint64_t matmul_bench(struct bench_run *run)
 	return 0;
 }
 
-FILCH_VOID_TASK(sort, frame, int *, v, int *, spare, size_t, n)
-{
-	if (n <= SORT_LEAF) {
-		sort_leaf(v, n);
-		return;
-	}
-	sort_fork(&frame, v, spare, n / 2);
-	sort(frame, v + n / 2, spare + n / 2, n - n / 2);
-	sort_join(&frame);
-	sort_merge(v, spare, n);
-}
-
 static uint64_t sort_bench(struct bench_run *run)
 {
-	sort_run(rt, sort_data, sort_spare, (size_t)run->size);
+	filch_sort(rt, sort_data, (size_t)run->size, sizeof(*sort_data), sort_compare);
 	return 0;
 }
 
