@@ -42,7 +42,7 @@ static void report(const char *at)
 		say("used all of its stack", w->rt->stack_size);
 	else if (s->slots && at >= (char *)slots_end(s->slots) &&
 	         in_guard((char *)slots_end(s->slots) + GUARD, at))
-		say("has a million forks in flight", w->rt->stack_size);
+		say("has four million forks in flight", w->rt->stack_size);
 }
 
 static void handle(int signal, siginfo_t *info, void *context)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slots for forks in flight: address space for a million of them, committed as it is touched, with
+ * Slots for forks in flight: address space for four million of them, committed as it is touched, with
  * a guard behind.
  */
 #ifndef SLOTS_H
@@ -8,7 +8,7 @@
 
 #include "item.h"
 
-#define SLOTS_BYTES ((size_t)64 << 20)
+#define SLOTS_BYTES ((size_t)256 << 20)
 
 struct slots {               /* at the start of its memory, which is aligned to its size */
 	struct slots *next;  /* in a list of spare ones */

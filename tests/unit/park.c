@@ -102,7 +102,7 @@ static void *work_and_sleep(void *taken)
 		if (!get(&items) && !get(&over))
 			park_sleep(&sleeper, FILCH_NEVER);
 		park_leave(&parking, &sleeper);
-		CHECK_EQ(sleeper.state, AWAKE);
+		CHECK_EQ(load_seq(&sleeper.state), AWAKE);
 		parking_found(&parking);
 		while (get(&items) > 0) {
 			add(&items, -1);
