@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "overflow.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,31 +19,44 @@ static bool in_guard(const char *low, const char *at)
 	return at < low && low - at <= GUARD;
 }
 
-static void say(const char *what, size_t size)
+static void write_all(const char *line, int n)
 {
-	char line[160];
-	int n = snprintf(
-		line, sizeof(line),
-		"filch: stack overflow: a task %s (stack_size is %zu bytes): "
-		"raise filch_options.stack_size\n",
-		what, size);
-
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
-		return;
+		return; /* nobody listens */
+}
+
+/* The name of a function if the program exports it, or where it is, which addr2line tells. */
+static const char *name_of(filch_fn *fn, char *room, size_t size)
+{
+	Dl_info info;
+
+	if (dladdr((void *)(uintptr_t)fn, &info) && info.dli_sname)
+		return info.dli_sname;
+	snprintf(room, size, "at %p", (void *)(uintptr_t)fn);
+	return room;
 }
 
 static void report(const char *at)
 {
 	struct worker *w = worker_here();
 	struct stack *s = w ? w->current : NULL;
+	char line[256], room[32];
+	const char *name;
 
 	if (!s || s == &w->thread)
 		return;
+	name = name_of(root_of(s)->task, room, sizeof(room));
 	if (in_guard(s->low, at))
-		say("used all of its stack", w->rt->stack_size);
-	else if (s->slots && at >= (char *)slots_end(s->slots) &&
-	         in_guard((char *)slots_end(s->slots) + GUARD, at))
-		say("has four million forks in flight", w->rt->stack_size);
+		write_all(line,
+		          snprintf(line, sizeof(line),
+		                   "filch: stack overflow: task %s used all of its %zu bytes: "
+		                   "raise filch_options.stack_size\n",
+		                   name, w->rt->stack_size));
+	else if (s->slots && in_guard((char *)slots_end(s->slots) + GUARD, at))
+		write_all(line, snprintf(line, sizeof(line),
+		                         "filch: stack overflow: task %s has over four million "
+		                         "forks in flight (stack_size is %zu bytes)\n",
+		                         name, w->rt->stack_size));
 }
 
 static void handle(int signal, siginfo_t *info, void *context)

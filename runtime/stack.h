@@ -27,6 +27,7 @@ struct stack {
 	struct filch_slot_ *split;     /* slots below it are published */
 	unsigned frames;               /* runs of forking tasks on it, one nested in the other */
 	struct filch_slot_ *origin;    /* the fork of another stack that runs here, or NULL */
+	filch_fn *task;             /* the function of the task that runs here */
 	struct filch_group *group;     /* of the task that runs here */
 	struct waiter waiter;          /* its waits: one at a time */
 	void *fake;                    /* AddressSanitizer's fake stack, while it does not run */
@@ -71,12 +72,17 @@ static inline struct stack *stack_of(struct filch_stack_ *words)
 	return container_of(words, struct stack, words);
 }
 
-/* The group of the task that runs on a stack: forks belong to the group of whoever made them. */
-static inline struct filch_group *group_of(struct stack *s)
+/* Where the task began that runs on a stack: it is another one's if a fork of that runs here. */
+static inline struct stack *root_of(struct stack *s)
 {
 	while (s->origin)
 		s = slots_of(s->origin)->owner;
-	return s->group;
+	return s;
+}
+
+static inline struct filch_group *group_of(struct stack *s)
+{
+	return root_of(s)->group;
 }
 
 #endif

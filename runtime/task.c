@@ -92,6 +92,7 @@ static void run_task(struct filch_slot_ *slot)
 
 	if (w->group != t.group)
 		group_settle(w);
+	w->current->task = t.fn;
 	w->current->group = t.group;
 	w->current->origin = NULL;
 	if (!t.waiter)
