@@ -15,7 +15,7 @@ static int by_key(const void *a, const void *b)
 }
 
 static const size_t sizes[] = { 4, 8, 12, 16, 64, 65, 200 };
-static const size_t counts[] = { 0, 1, 2, 3, 8, 9, 100, 4096, 4097, 30001 };
+static const size_t counts[] = { 0, 1, 2, 3, 8, 9, 100, 4096, 4097, 9001 };
 
 enum shape { RANDOM, FEW_KEYS, SORTED, REVERSED, EQUAL, SHAPES };
 
