@@ -75,6 +75,9 @@ static inline long rounds(long full)
 {
 	long n = full * environment("FILCH_TEST_PERCENT", 1) / 100;
 
+#ifdef UNDER_TSAN
+	n /= 4; /* each stack costs it milliseconds */
+#endif
 	return n > 0 ? n : 1;
 }
 
