@@ -20,10 +20,10 @@
  * otherwise. Everything may be called from any thread: a wait suspends the calling task, or blocks
  * the calling thread where there is no task.
  *
- * What belongs to the thread and not to the task: a task that waits (or joins) may go on in another
- * thread, so what it kept from before is no longer its own: the address of a thread_local, of errno
- * among them, a pthread lock, a C++ catch block, a changed floating-point environment. Do not hold
- * any of these across a wait.
+ * What belongs to the thread and not to the task: a task that waits, forks or joins may go on in
+ * another thread, so what it kept from before is no longer its own: the address of a thread_local,
+ * of errno among them, a pthread lock, a C++ catch block, a changed floating-point environment. Do
+ * not hold any of these across a wait, a fork or a join.
  */
 #ifndef FILCH_H
 #define FILCH_H
