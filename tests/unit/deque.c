@@ -163,7 +163,7 @@ Test(deque, a_paused_thief_fails_when_its_place_was_used_again)
 {
 	for (size_t s = 0; s < LENGTH(starts); s++) {
 		struct deque *d = deque(2, starts[s]);
-		int64_t top;
+		uint64_t top;
 		void *read;
 
 		push(d, 1);
@@ -186,7 +186,7 @@ Test(deque, a_paused_thief_reads_the_same_in_the_array_that_was_outgrown)
 {
 	struct deque *d = deque(2, 0);
 	struct deque_array *old = d->array;
-	int64_t top;
+	uint64_t top;
 
 	push(d, 1);
 	push(d, 2);
