@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "include/filch.h"
+#include "saved_errno.h"
 #include "wait.h"
 
 struct filch_chan {
@@ -31,7 +32,7 @@ filch_chan *filch_chan_new(size_t item_size, size_t capacity)
 	    bytes > PTRDIFF_MAX - sizeof(*ch))
 		return NULL;
 	ch = calloc(1, sizeof(*ch) + bytes);
-	errno = saved;
+	restore_errno(saved);
 	if (ch) {
 		ch->item_size = item_size;
 		ch->capacity = capacity;

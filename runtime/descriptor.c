@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "futex.h"
+#include "saved_errno.h"
 #include "worker.h"
 
 #define CLOSING   ((uint32_t)1 << 31)
@@ -41,7 +42,7 @@ static struct descriptor *make_chunk(int fd)
 	int saved = errno;
 	struct descriptor *none = NULL, *d = calloc(PER_CHUNK, sizeof(*d));
 
-	errno = saved;
+	restore_errno(saved);
 	if (!d)
 		return NULL;
 	/* Acq_rel: the zeroed chunk before its use. Pairs with look_up(). */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "include/filch.h"
+#include "saved_errno.h"
 
 #define LEAVES_A_WORKER 64
 #define MOST            4096
@@ -114,7 +115,7 @@ static char *partial_results(struct loop *l)
 	if (!l->stride || __builtin_mul_overflow(l->stride, leaves(l), &bytes))
 		return NULL;
 	acc = aligned_alloc(64, bytes);
-	errno = saved;
+	restore_errno(saved);
 	return acc;
 }
 

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "saved_errno.h"
+
 #define BATCH 64
 
 /* What hangs on the first node of a batch, whose own link is the list's of batches. */
@@ -35,7 +37,7 @@ static struct filch_slot_ *new_block(struct node_pool *pool, size_t n)
 	int saved = errno;
 	struct filch_slot_ *block = aligned_alloc(CACHE_LINE, (n + 1) * sizeof(*block));
 
-	errno = saved;
+	restore_errno(saved);
 	if (!block)
 		return NULL;
 	inbox_put(&pool->blocks, block);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "include/filch.h"
+#include "saved_errno.h"
 
 #define FEW   8         /* items to sort by insertion */
 #define SMALL 64        /* bytes of an item that is; larger ones are only merged */
@@ -169,7 +170,7 @@ int filch_sort(filch *rt, void *base, size_t n, size_t size,
 	if (n < 2)
 		return 0;
 	spare = malloc(bytes);
-	errno = saved;
+	restore_errno(saved);
 	if (!spare)
 		return -ENOMEM;
 	if (n <= RUN)
