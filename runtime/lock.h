@@ -4,8 +4,9 @@
  * and unlocking writes all of it in one store. That store is the holder's last access: an object
  * that is freed by whoever sees the new value is freed in time.
  *
- * For sections of a few instructions on the slow paths of waiting, never across a system call or
- * user code. A holder may lose its processor, so whoever waits gives up its own after a while.
+ * For sections of a few instructions on the slow paths of waiting, never across user code, and
+ * across a system call only where the code says who may have to wait (descriptor.c, io.c). A holder
+ * may lose its processor, so whoever waits gives up its own after a while.
  */
 #ifndef LOCK_H
 #define LOCK_H

@@ -22,6 +22,10 @@
  * every state. Each was PARKED, but for those that others claimed meanwhile, and a claimed worker
  * searches again from W1 before it sleeps. So somebody was claimed, and it looks after P1.
  *
+ * The argument needs an item to stay where it can be seen. Whoever moves items from one queue to
+ * another takes them out of sight for a moment, in which somebody may pass W4: so it does P2 and P3
+ * again afterwards (empty_inbox in steal.c).
+ *
  * The claim moves the claimed worker from asleep to searching on its behalf, before that worker
  * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search
  * first and the count would be wrong), so that a burst of submits wakes once and not once for each
