@@ -66,14 +66,29 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 #define FILCH_INLINE_ static inline __attribute__((always_inline, unused))
 
 /*
+ * Is the slot at or beyond this word of its stack? A relaxed load, spelled for x86 since gcc folds
+ * neither an atomic load into a compare nor its offset into the address.
+ */
+#if defined(__x86_64__)
+#define FILCH_BEYOND_(slot, word, beyond) \
+	__asm__ volatile("cmp{ %2, %1| %1, %2}" : "=@ccae"(beyond) : "r"(slot), "m"(word))
+#else
+#define FILCH_BEYOND_(slot, word, beyond) \
+	((beyond) = (slot) >= __atomic_load_n(&(word), __ATOMIC_RELAXED))
+#endif
+
+/*
  * Fork: the slot is written first and the limit compared after, so that the slow path can publish
  * this very slot.
  */
 FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
 {
+	bool beyond;
+
 	frame->top_ = slot + 1;
 	frame->stack_->top = slot + 1;
-	if (__builtin_expect(slot >= __atomic_load_n(&frame->stack_->limit, __ATOMIC_RELAXED), 0))
+	FILCH_BEYOND_(slot, frame->stack_->limit, beyond);
+	if (__builtin_expect(beyond, 0))
 		filch_fork_slow_(frame->stack_, slot + 1);
 }
 
@@ -83,10 +98,13 @@ FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
  */
 FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 {
+	bool beyond;
+
 	FILCH_CHECK_(frame->stack_->top == frame->top_);
 	frame->top_ = slot;
 	frame->stack_->top = slot;
-	if (__builtin_expect(slot >= __atomic_load_n(&frame->stack_->bound, __ATOMIC_RELAXED), 1))
+	FILCH_BEYOND_(slot, frame->stack_->bound, beyond);
+	if (__builtin_expect(beyond, 1))
 		return false;
 	return filch_join_slow_(frame->stack_, slot);
 }
@@ -156,9 +174,19 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 #define FILCH_LOADS_(n, ...) FILCH_LIST_(FILCH_LOADS_, n, __VA_ARGS__)
 #define FILCH_NAMES_(n, ...) FILCH_LIST_(FILCH_NAMES_, n, __VA_ARGS__)
 
-/* The types and functions of one task; body is its prototype's linkage. */
+/*
+ * The types and functions of one task. What becomes a function in the binary is name_task_, which
+ * takes the two words of the frame apart, since gcc would put a struct together in memory for each
+ * call. The program's own name() is inlined around it, and its body, as name_body_(), into it.
+ */
+#define FILCH_HEAD_(linkage, result, name, n, ...) \
+	linkage FILCH_UNUSED_ result name##_task_( \
+		struct filch_stack_ *filch_stack_, \
+		struct filch_slot_ *filch_top_ FILCH_PARAMS_(n, __VA_ARGS__))
+
 #define FILCH_PROTOTYPES_(linkage, result, name, n, ...) \
-	linkage FILCH_UNUSED_ result name(filch_frame FILCH_PARAMS_(n, __VA_ARGS__)); \
+	FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__); \
+	FILCH_INLINE_ result name(filch_frame filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)); \
 	FILCH_INLINE_ void name##_fork(filch_frame *filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)); \
 	FILCH_INLINE_ result name##_join(filch_frame *filch_frame_); \
 	FILCH_INLINE_ result name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__))
@@ -171,7 +199,8 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	FILCH_ASSERT_(FILCH_TRIVIAL_(union name##_io_), \
 		      "task " #name ": arguments or result not trivially copyable: pass a pointer")
 
-#define FILCH_COMMON_(result, name, n, ...) \
+/* How a function hands on what it has called: returns is return, or nothing if that is void. */
+#define FILCH_COMMON_(returns, result, name, n, ...) \
 	FILCH_FITS_(name); \
 	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_); \
 	FILCH_INLINE_ void name##_put_( \
@@ -181,6 +210,11 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		(void)filch_io_; \
 		filch_slot_->run = name##_call_; \
 		FILCH_STORES_(n, __VA_ARGS__) \
+	} \
+	FILCH_INLINE_ result name(filch_frame filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)) \
+	{ \
+		returns name##_task_(filch_frame_.stack_, \
+				     filch_frame_.top_ FILCH_NAMES_(n, __VA_ARGS__)); \
 	} \
 	FILCH_INLINE_ void name##_fork(filch_frame *filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)) \
 	{ \
@@ -197,7 +231,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		result out; \
 	}; \
 	FILCH_PROTOTYPES_(linkage, result, name, n, __VA_ARGS__); \
-	FILCH_COMMON_(result, name, n, __VA_ARGS__) \
+	FILCH_COMMON_(return, result, name, n, __VA_ARGS__) \
 	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_) \
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
@@ -221,7 +255,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		filch_run_(filch_rt_, &filch_slot_); \
 		return ((union name##_io_ *)(void *)filch_slot_.data)->out; \
 	} \
-	linkage FILCH_UNUSED_ result name(filch_frame FILCH_PARAMS_(n, __VA_ARGS__))
+	FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__)
 
 #define FILCH_VOID_(linkage, name, n, ...) \
 	union __attribute__((may_alias)) name##_io_ { \
@@ -230,7 +264,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		} in; \
 	}; \
 	FILCH_PROTOTYPES_(linkage, void, name, n, __VA_ARGS__); \
-	FILCH_COMMON_(void, name, n, __VA_ARGS__) \
+	FILCH_COMMON_(, void, name, n, __VA_ARGS__) \
 	static FILCH_UNUSED_ void name##_call_(struct filch_slot_ *filch_slot_) \
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
@@ -254,20 +288,26 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		name##_put_(&filch_slot_ FILCH_NAMES_(n, __VA_ARGS__)); \
 		filch_run_(filch_rt_, &filch_slot_); \
 	} \
-	linkage FILCH_UNUSED_ void name(filch_frame FILCH_PARAMS_(n, __VA_ARGS__))
+	FILCH_HEAD_(linkage, void, name, n, __VA_ARGS__)
 
-#define FILCH_BODY_(linkage, result, name, frame, n, ...) \
-	linkage FILCH_UNUSED_ result name( \
+#define FILCH_BODY_(returns, linkage, result, name, frame, n, ...) \
+	FILCH_INLINE_ result name##_body_(filch_frame FILCH_PARAMS_(n, __VA_ARGS__)); \
+	FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
+	{ \
+		filch_frame filch_frame_ = { filch_stack_, filch_top_ }; \
+		returns name##_body_(filch_frame_ FILCH_NAMES_(n, __VA_ARGS__)); \
+	} \
+	FILCH_INLINE_ result name##_body_( \
 		FILCH_UNUSED_ filch_frame frame FILCH_PARAMS_(n, __VA_ARGS__))
 
 #define FILCH_TASK(...) FILCH_TASK_(FILCH_PAIRS_(__VA_ARGS__), __VA_ARGS__, ~)
 #define FILCH_TASK_(n, result, name, frame, ...) \
 	FILCH_VALUE_(static, result, name, n, __VA_ARGS__); \
-	FILCH_BODY_(static, result, name, frame, n, __VA_ARGS__)
+	FILCH_BODY_(return, static, result, name, frame, n, __VA_ARGS__)
 #define FILCH_VOID_TASK(...) FILCH_VOID_TASK_(FILCH_PAIRS_(void, __VA_ARGS__), __VA_ARGS__, ~)
 #define FILCH_VOID_TASK_(n, name, frame, ...) \
 	FILCH_VOID_(static, name, n, __VA_ARGS__); \
-	FILCH_BODY_(static, void, name, frame, n, __VA_ARGS__)
+	FILCH_BODY_(, static, void, name, frame, n, __VA_ARGS__)
 
 #define FILCH_TASK_FORWARD(...) FILCH_FORWARD_(FILCH_PAIRS_(~, __VA_ARGS__), __VA_ARGS__, ~)
 #define FILCH_VOID_TASK_FORWARD(...) \
@@ -281,9 +321,11 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 #define FILCH_VOID_DECLARE_(n, name, ...) FILCH_VOID_(extern, name, n, __VA_ARGS__)
 
 #define FILCH_TASK_DEFINE(...) FILCH_DEFINE_(FILCH_PAIRS_(__VA_ARGS__), __VA_ARGS__, ~)
-#define FILCH_VOID_TASK_DEFINE(...) \
-	FILCH_DEFINE_(FILCH_PAIRS_(void, __VA_ARGS__), void, __VA_ARGS__, ~)
 #define FILCH_DEFINE_(n, result, name, frame, ...) \
-	FILCH_BODY_(, result, name, frame, n, __VA_ARGS__)
+	FILCH_BODY_(return, , result, name, frame, n, __VA_ARGS__)
+#define FILCH_VOID_TASK_DEFINE(...) \
+	FILCH_VOID_DEFINE_(FILCH_PAIRS_(void, __VA_ARGS__), __VA_ARGS__, ~)
+#define FILCH_VOID_DEFINE_(n, name, frame, ...) \
+	FILCH_BODY_(, , void, name, frame, n, __VA_ARGS__)
 
 #endif
