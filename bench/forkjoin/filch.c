@@ -29,28 +29,30 @@ static uint64_t fib_bench(struct bench_run *run)
 	return (uint64_t)fib_run(rt, run->size);
 }
 
-FILCH_TASK(long, nqueens, frame, struct board, b, int, row, int, n)
+/*
+ * The fork is for the other places in the same row, so that a row needs no second loop to join as
+ * many tasks as it happened to have.
+ */
+FILCH_TASK(long, nqueens, frame, struct board, b, int, row, int, column, int, n)
 {
-	long sum = 0;
-	int forks = 0;
+	long sum;
 
 	if (row == n)
 		return 1;
-	for (int column = 0; column < n; column++)
-		if (safe(&b, row, column)) {
-			nqueens_fork(&frame, placed(b, row, column), row + 1, n);
-			forks++;
-		}
-	while (forks-- > 0)
-		sum += nqueens_join(&frame);
-	return sum;
+	while (column < n && !safe(&b, row, column))
+		column++;
+	if (column == n)
+		return 0;
+	nqueens_fork(&frame, b, row, column + 1, n);
+	sum = nqueens(frame, placed(b, row, column), row + 1, 0, n);
+	return nqueens_join(&frame) + sum;
 }
 
 static uint64_t nqueens_bench(struct bench_run *run)
 {
-	struct board empty = { { 0 } };
+	struct board empty = { 0 };
 
-	return (uint64_t)nqueens_run(rt, empty, 0, (int)run->size);
+	return (uint64_t)nqueens_run(rt, empty, 0, 0, (int)run->size);
 }
 
 FILCH_TASK(double, integrate, frame, double, x1, double, y1, double, x2, double, y2, double, area)

@@ -29,19 +29,11 @@ static inline struct blocks quadrant(struct blocks q, int i, int j, int k, long 
 	return q;
 }
 
-static inline void matmul_leaf(struct blocks q, long n)
-{
-	for (int i = 0; i < MATMUL_LEAF; i++)
-		for (int k = 0; k < MATMUL_LEAF; k++) {
-			float *__restrict c =
-				q.c +
-				i * n; /* no other name for C: this inner loop is one of vectors */
-			const float *__restrict b = q.b + k * n;
-			float a = q.a[i * n + k];
-
-			for (int j = 0; j < MATMUL_LEAF; j++)
-				c[j] += a * b[j];
-		}
-}
+/* Add the product of one block of MATMUL_LEAF x MATMUL_LEAF: the same code for every executor. */
+#ifdef __cplusplus
+extern "C"
+#endif
+	void
+	matmul_leaf(struct blocks q, long n);
 
 #endif

@@ -8,19 +8,21 @@
 #define BENCH_NQUEENS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 enum { QUEENS_MAX = 16 };
 
 struct board {
-	signed char column[QUEENS_MAX]; /* of the queen in each row */
+	uint64_t columns; /* of the queen in each row: four bits, those of row 0 the lowest */
 };
 
-/* May the queen of row `row` stand in `column`, with those of the rows above as they are? */
 static inline bool safe(const struct board *b, int row, int column)
 {
-	for (int r = 0; r < row; r++) {
-		int aside = abs(b->column[r] - column);
+	uint64_t columns = b->columns;
+
+	for (int r = 0; r < row; r++, columns >>= 4) {
+		int aside = abs((int)(columns & 15) - column);
 
 		if (aside == 0 || aside == row - r)
 			return false;
@@ -30,7 +32,7 @@ static inline bool safe(const struct board *b, int row, int column)
 
 static inline struct board placed(struct board b, int row, int column)
 {
-	b.column[row] = (signed char)column;
+	b.columns |= (uint64_t)column << (4 * row);
 	return b;
 }
 

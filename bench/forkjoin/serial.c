@@ -40,7 +40,7 @@ static long nqueens(struct board b, int row, int n)
 
 static uint64_t nqueens_bench(struct bench_run *run)
 {
-	struct board empty = { { 0 } };
+	struct board empty = { 0 };
 
 	return (uint64_t)nqueens(empty, 0, (int)run->size);
 }

@@ -56,7 +56,7 @@ static long nqueens(struct board b, int row, int n)
 
 static uint64_t nqueens_bench(struct bench_run *run)
 {
-	struct board empty = { { 0 } };
+	struct board empty = { 0 };
 	long result;
 
 #pragma omp parallel num_threads(run->workers)
