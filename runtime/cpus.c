@@ -8,7 +8,6 @@
 
 #include <limits.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,6 +143,35 @@ unsigned cpus_usable(void)
 	if (!n)
 		n = 1;
 	return quota && quota < n ? quota : n;
+}
+
+unsigned cpus_allowed(void)
+{
+	cpus set;
+
+	return affinity(set);
+}
+
+bool cpus_forbid(pthread_t thread, int cpu)
+{
+	cpus set;
+
+	memset(set, 0, sizeof(set));
+	if (pthread_getaffinity_np(thread, sizeof(set), set) || !CPU_ISSET_S(cpu, sizeof(set), set))
+		return false;
+	CPU_CLR_S(cpu, sizeof(set), set);
+	return CPU_COUNT_S(sizeof(set), set) && !pthread_setaffinity_np(thread, sizeof(set), set);
+}
+
+void cpus_allow(pthread_t thread, int cpu)
+{
+	cpus set;
+
+	memset(set, 0, sizeof(set));
+	if (pthread_getaffinity_np(thread, sizeof(set), set))
+		return;
+	CPU_SET_S(cpu, sizeof(set), set);
+	pthread_setaffinity_np(thread, sizeof(set), set);
 }
 
 void cpus_pin(unsigned n)

@@ -3,6 +3,9 @@
 #ifndef CPUS_H
 #define CPUS_H
 
+#include <pthread.h>
+#include <stdbool.h>
+
 /*
  * The CPUs that it may run on, or fewer if a cgroup's quota, its own or an ancestor's, allows less;
  * at least 1.
@@ -14,6 +17,13 @@ unsigned cpus_usable(void);
  * bring their own.
  */
 unsigned cpus_quota(const char *self_cgroup, const char *mount);
+
+/* How many CPUs the calling thread may run on; 0: unknown. */
+unsigned cpus_allowed(void);
+
+/* Keep a thread off a CPU that it may use now, until it is allowed again. False: it has no other. */
+bool cpus_forbid(pthread_t thread, int cpu);
+void cpus_allow(pthread_t thread, int cpu);
 
 /* Bind the calling thread to the n-th of the CPUs that it may run on. */
 void cpus_pin(unsigned n);

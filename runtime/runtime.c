@@ -93,6 +93,7 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->count = count;
+	rt->apart = !(o->flags & FILCH_PIN) && count > 1 && count <= cpus_allowed();
 	return rt;
 }
 

@@ -11,8 +11,10 @@
  */
 #include "steal.h"
 
+#include <sched.h>
 #include <urcu/urcu-memb.h>
 
+#include "cpus.h"
 #include "sanitizer.h"
 
 #define MANY 128 /* items to take from a ready queue at once, at most */
@@ -128,19 +130,34 @@ bool anything(struct filch *rt)
 	return false;
 }
 
-/* Wake this one if it sleeps. */
+static void rouse(struct worker *w, uint32_t how)
+{
+	if (how == PARKED)
+		park_wake(&w->park);
+	else
+		poller_kick(w->poller);
+}
+
+/*
+ * Wake this one if it sleeps. Linux wakes a thread where it went to sleep, and takes milliseconds
+ * to find out that it would be better off elsewhere, unless it knows of a cache that two CPUs
+ * share: so if that is where the waker computes, it must not be there.
+ */
 static bool wake(struct filch *rt, struct worker *w)
 {
-	switch (park_claim(&rt->parking, &w->park)) {
-	case PARKED:
-		park_wake(&w->park);
-		return true;
-	case POLLING:
-		poller_kick(w->poller);
-		return true;
-	default:
+	uint32_t how = park_claim(&rt->parking, &w->park);
+	bool elsewhere;
+	int here;
+
+	if (how == AWAKE)
 		return false;
-	}
+	here = rt->apart && worker_of(rt) ? sched_getcpu() : -1;
+	/* Relaxed: an old value costs a move, or leaves one out. */
+	elsewhere = here >= 0 && load_relaxed(&w->cpu) == here && cpus_forbid(w->id, here);
+	rouse(w, how);
+	if (elsewhere)
+		cpus_allow(w->id, here);
+	return true;
 }
 
 void wake_some(struct filch *rt)

@@ -281,6 +281,8 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 		end(rt);
 	if (!item && !load_seq(&rt->ended)) {
 		count_up(&w->stats.parks); /* relaxed inside: a statistic */
+		/* Relaxed: an old value costs a move, or leaves one out. */
+		store_relaxed(&w->cpu, sched_getcpu());
 		if (polling)
 			poller_wait(w->poller, timers_nearest(&w->timers));
 		else

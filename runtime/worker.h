@@ -31,6 +31,7 @@ struct worker {
 	/* Others read these. */
 	struct stack *current __attribute__((aligned(CACHE_LINE))); /* the stack it runs on */
 	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
+	int cpu;        /* where it last went to sleep: see keep_apart() */
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
 	struct filch_stats stats;
@@ -66,6 +67,7 @@ struct filch {
 	uint32_t stopping, ended;
 	unsigned count; /* of workers */
 	unsigned flags;
+	bool apart; /* there is a CPU for each worker, and none is bound to one */
 	size_t stack_size;
 	struct watch watch;
 	struct stacks stacks;
