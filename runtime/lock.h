@@ -21,13 +21,14 @@
 static inline uint64_t lock(uint64_t *word)
 {
 	for (unsigned spins = 0;; spins++) {
-		uint64_t value = load_relaxed(word) & ~LOCKED; /* relaxed: the CAS checks it */
+		uint64_t value = load_relaxed(word); /* relaxed: the CAS checks it */
 
 		/*
 		 * Acquire: the last holder's section before ours. Pairs with the store_release in
-		 * unlock().
+		 * unlock(). Not tried while it is locked, which would take the line from its
+		 * holder.
 		 */
-		if (cas_acquire(word, &value, value | LOCKED))
+		if (!(value & LOCKED) && cas_acquire(word, &value, value | LOCKED))
 			return value;
 		if (spins < 64)
 			spin_pause();
