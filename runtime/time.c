@@ -30,28 +30,37 @@ int filch_sleep_until(int64_t deadline)
 
 static void queue_again(struct worker *w, void *stack)
 {
-	gather(w); /* behind what is ready by now */
 	ready_here(w, &((struct stack *)stack)->item);
-}
-
-static void queue_for_others(struct worker *w, void *stack)
-{
-	w->fair = true;
-	queue_again(w, stack);
 }
 
 void make_room(struct worker *w)
 {
-	leave_stack(w, queue_for_others, w->current);
+	gather(w); /* to go on behind what is ready by now */
+	w->fair = true;
+	leave_stack(w, queue_again, w->current);
+}
+
+/* Is there anything for this worker to do but the calling task? */
+static bool others_here(struct worker *w)
+{
+	return deque_size(&w->ready) || deque_size(&w->forks);
 }
 
 void filch_yield(void)
 {
 	struct worker *w = worker_here();
 
-	if (!w)
+	if (!w) {
 		sched_yield();
+		return;
+	}
 	/* No memory: they stay out of reach, so go on with them. */
-	else if (!publish_forks(w, w->current))
+	if (publish_forks(w, w->current))
+		return;
+	if (!others_here(w)) {
+		count_up(&w->tick); /* relaxed inside: the watcher only compares */
+		gather(w);
+	}
+	if (others_here(w))
 		leave_stack(w, queue_again, w->current);
 }

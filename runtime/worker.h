@@ -42,7 +42,8 @@ struct worker {
 	unsigned random;
 	bool fair;            /* look at what is ready first, before forks */
 	unsigned batch;       /* how many forks to publish next time */
-	struct stack *spares; /* stacks in hand */
+	struct filch_slot_ *next; /* taken as a stack was left, for the loop to run at once */
+	struct stack *spares;     /* stacks in hand */
 	unsigned spare_count;
 	struct slots *slots; /* slots in hand */
 	struct nodes nodes;  /* memory for tasks in hand */

@@ -114,7 +114,7 @@ Test(stack, stacks_are_used_again)
 	CHECK(before.stacks >= 50);
 	CHECK(before.stacks <= 50 + 100 * workers());
 	CHECK(after.stacks <= before.stacks + 64 * workers());
-	CHECK(after.waits >= 20 * 50 * 200);
+	CHECK(after.waits >= 20 * 50 * 200 / 2); /* who is alone has nobody to yield to */
 	stop(rt);
 }
 
