@@ -17,6 +17,7 @@
 #include "cpus.h"
 #include "sanitizer.h"
 
+#define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
 #define MANY 128 /* items to take from a ready queue at once, at most */
 
 /* G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003. */
@@ -34,13 +35,28 @@ static void put_back(struct worker *w, void **items, int64_t n)
 		inbox_put(&w->inbox, items[--n]);
 }
 
-/* Take half of what is ready there, up to MANY: a visit costs more than an item. */
-static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim)
+/* Does it come to its queues soon, by how it did lately? */
+static bool moves(struct worker *victim)
+{
+	/* Relaxed: only compared; a wrong answer costs a visit. */
+	uint32_t tick = load_relaxed(&victim->tick);
+
+	for (int i = 0; i < GLANCE; i++)
+		spin_pause();
+	return load_relaxed(&victim->tick) != tick; /* relaxed: as above */
+}
+
+/*
+ * Take half of what is ready there, up to MANY: a visit costs more than an item. A single item is
+ * left to an owner that moves, if there is time to look again: two tasks that wake each other stay
+ * on one worker.
+ */
+static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim, bool last)
 {
 	int64_t size = deque_size(&victim->ready), n;
 	void *items[MANY];
 
-	if (!size)
+	if (!size || (size == 1 && !last && victim != w && moves(victim)))
 		return NULL;
 	n = deque_take(&victim->ready, items, size < 2 * MANY ? (size + 1) / 2 : MANY);
 	if (n > 1 && deque_push(&w->ready, items + 1, n - 1))
@@ -69,12 +85,12 @@ void empty_inbox(struct worker *w, struct inbox *in)
 		wake_one(w->rt);
 }
 
-static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
+static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, bool last)
 {
 	struct filch_slot_ *item = deque_steal(&victim->forks);
 
 	if (!item)
-		item = steal_ready(w, victim);
+		item = steal_ready(w, victim, last);
 	if (!item && !inbox_empty(&victim->inbox)) {
 		empty_inbox(w, &victim->inbox);
 		item = deque_steal(&w->ready);
@@ -87,7 +103,7 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim)
 	return item;
 }
 
-struct filch_slot_ *steal(struct worker *w)
+struct filch_slot_ *steal(struct worker *w, bool last)
 {
 	struct filch *rt = w->rt;
 	unsigned start = next_random(w) % rt->count;
@@ -95,7 +111,7 @@ struct filch_slot_ *steal(struct worker *w)
 
 	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
 	for (unsigned i = 0; i < rt->count && !item; i++)
-		item = steal_from(w, rt->worker[(start + i) % rt->count]);
+		item = steal_from(w, rt->worker[(start + i) % rt->count], last);
 	sanitizer_before(&filch_retired_);
 	urcu_memb_read_unlock();
 	return item;

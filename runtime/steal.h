@@ -12,9 +12,9 @@
 
 /*
  * One look at everybody, a random one first; what was taken beyond the one returned lies in w's
- * ready queue.
+ * ready queue. The last one before it sleeps leaves nothing to anybody.
  */
-struct filch_slot_ *steal(struct worker *w);
+struct filch_slot_ *steal(struct worker *w, bool last);
 
 /*
  * Move what threads outside have left in an inbox to w's ready queue, where everybody can steal it.

@@ -304,7 +304,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	struct filch_slot_ *item;
 
 	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
-	item = steal(w);
+	item = steal(w, true);
 	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
 		end(rt);
 	if (!item && !load_seq(&rt->ended)) {
@@ -338,7 +338,7 @@ static struct filch_slot_ *search(struct worker *w)
 	poison_others(w);
 	while (!item && !load_seq(&rt->ended)) {
 		for (int i = 0; i < STEAL_ROUNDS && !item; i++) {
-			item = steal(w);
+			item = steal(w, false);
 			spin_pause();
 		}
 		if (!item)
