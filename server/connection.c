@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "files.h"
 #include "reply.h"
 #include "request.h"
 #include "routes.h"
@@ -23,6 +24,7 @@
 #define IN_SIZE   4096         /* some fifty requests of a client that pipelines */
 #define BODY_ROOM 16384        /* what one receive takes of a body */
 #define OUT_LIMIT 65536        /* answers are sent when there is as much of them */
+#define FILE_PIECE (1 << 20)
 #define LINGER    2000000000ll /* ns for a client to read why it was refused */
 #define TURN      16           /* receives before others have their turn, come what may */
 
@@ -47,15 +49,20 @@ struct connection {
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
-static void send_all(struct connection *c, const char *data, size_t length)
+static void break_off(struct connection *c)
+{
+	c->broken = c->closing = true;
+}
+
+static void send_all(struct connection *c, const char *data, size_t length, int flags)
 {
 	int64_t deadline = filch_after(c->server->options->write_timeout);
 	ssize_t n;
 
 	while (length && !c->broken) {
-		n = filch_send(c->client.fd, data, length, 0, deadline);
+		n = filch_send(c->client.fd, data, length, flags, deadline);
 		if (n < 0) {
-			c->broken = c->closing = true;
+			break_off(c);
 			return;
 		}
 		data += n;
@@ -63,35 +70,64 @@ static void send_all(struct connection *c, const char *data, size_t length)
 	}
 }
 
-static void flush(struct connection *c)
+/* The deadline is for each MiB: a large file takes its time, and still there is an end to it. */
+static void send_file(struct connection *c, int file, size_t from, size_t length)
+{
+	off_t at = (off_t)from, end = (off_t)(from + length), piece;
+	int64_t deadline;
+
+	while (at < end && !c->broken) {
+		piece = end - at < FILE_PIECE ? end : at + FILE_PIECE;
+		deadline = filch_after(c->server->options->write_timeout);
+		while (at < piece && !c->broken)
+			/* 0: the file has become shorter, and what was promised cannot be sent */
+			if (filch_sendfile(c->client.fd, file, &at, (size_t)(piece - at), deadline) <= 0)
+				break_off(c);
+	}
+}
+
+static void flush_with(struct connection *c, int flags)
 {
 	if (c->answered) {
 		server_count(c->server, c->answered);
 		c->answered = 0;
 	}
 	if (c->out.length)
-		send_all(c, c->out.data, c->out.length);
+		send_all(c, c->out.data, c->out.length, flags);
 	c->out.length = 0;
+}
+
+static void flush(struct connection *c)
+{
+	flush_with(c, 0);
+}
+
+static void send_body(struct connection *c, const struct reply *r)
+{
+	if (!r->body) {
+		flush_with(c, MSG_MORE);
+		send_file(c, r->file->fd, r->from, r->length);
+	} else if (c->out.length + r->length > OUT_LIMIT) {
+		flush_with(c, MSG_MORE);
+		send_all(c, r->body, r->length, 0);
+	} else if (!buffer_add(&c->out, r->body, r->length)) {
+		break_off(c);
+	}
 }
 
 static void send_reply(struct connection *c, struct reply *r)
 {
 	enum reply_connection header = REPLY_DEFAULT;
-	bool with_body = c->request.method != HTTP_HEAD;
 
 	if (c->closing)
 		header = REPLY_CLOSE;
 	else if (c->request.http_1_0)
 		header = REPLY_KEEP_ALIVE;
 	if (!reply_head(&c->out, r, header))
-		c->broken = c->closing = true;
-	if (with_body && c->out.length + r->length > OUT_LIMIT) {
-		flush(c);
-		send_all(c, r->body, r->length);
-	} else if (with_body && !buffer_add(&c->out, r->body, r->length)) {
-		c->broken = c->closing = true;
-	}
-	buffer_free(&r->page);
+		break_off(c);
+	if (r->length && c->request.method != HTTP_HEAD)
+		send_body(c, r);
+	reply_done(r);
 	c->answered++;
 	c->asked = true;
 }

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "date.h"
+#include "files.h"
+
 #define LONGEST_HEAD 320 /* all of reply_head() but type and headers */
 
 struct status {
@@ -21,12 +24,17 @@ struct status {
 
 static const struct status statuses[] = {
 	STATUS(200, "OK"),
+	STATUS(206, "Partial Content"),
+	STATUS(301, "Moved Permanently"),
+	STATUS(304, "Not Modified"),
 	STATUS(400, "Bad Request"),
 	STATUS(404, "Not Found"),
 	STATUS(405, "Method Not Allowed"),
 	STATUS(408, "Request Timeout"),
+	STATUS(412, "Precondition Failed"),
 	STATUS(413, "Content Too Large"),
 	STATUS(414, "URI Too Long"),
+	STATUS(416, "Range Not Satisfiable"),
 	STATUS(417, "Expectation Failed"),
 	STATUS(431, "Request Header Fields Too Large"),
 	STATUS(501, "Not Implemented"),
@@ -48,9 +56,10 @@ void reply_init(struct reply *r)
 {
 	r->status = 200;
 	r->type = "text/plain";
-	r->headers = "";
+	r->headers = r->more = "";
 	r->body = "";
 	r->length = 0;
+	r->file = NULL;
 	r->page = (struct buffer){ 0 };
 }
 
@@ -79,6 +88,13 @@ void reply_error(struct reply *r, int status, const char *why)
 	reply_text(r, r->text);
 }
 
+void reply_done(struct reply *r)
+{
+	buffer_free(&r->page);
+	if (r->file)
+		file_put(r->file);
+}
+
 /*
  * The date, made once a second and a thread. The address of a thread_local must not survive a
  * wait (the task may go on in another thread), hence noinline.
@@ -87,18 +103,16 @@ __attribute__((noinline)) static void put_date(char *to)
 {
 	static _Thread_local struct {
 		time_t second;
-		char text[32];
+		char text[DATE_LENGTH + 1];
 	} cache;
 	struct timespec now;
-	struct tm tm;
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (now.tv_sec != cache.second) {
-		gmtime_r(&now.tv_sec, &tm);
-		strftime(cache.text, sizeof(cache.text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		date_print(cache.text, now.tv_sec);
 		cache.second = now.tv_sec;
 	}
-	memcpy(to, cache.text, 29);
+	memcpy(to, cache.text, DATE_LENGTH);
 }
 
 static char *put(char *to, const char *text, size_t length)
@@ -122,23 +136,27 @@ static char *put_number(char *to, size_t n)
 bool reply_head(struct buffer *out, const struct reply *r, enum reply_connection connection)
 {
 	const struct status *s = status_of(r->status);
-	size_t type = strlen(r->type), headers = strlen(r->headers);
+	size_t type = strlen(r->type), headers = strlen(r->headers), more = strlen(r->more);
 	char *to;
 
-	if (!buffer_room(out, LONGEST_HEAD + type + headers))
+	if (!buffer_room(out, LONGEST_HEAD + type + headers + more))
 		return false;
 	to = put(out->data + out->length, s->line, s->length);
 	put_date(to);
-	to = PUT(to + 29, "\r\nContent-Type: ");
-	to = put(to, r->type, type);
-	to = PUT(to, "\r\nContent-Length: ");
-	to = put_number(to, r->length);
+	to += DATE_LENGTH;
+	if (r->status != 304) {
+		to = PUT(to, "\r\nContent-Type: ");
+		to = put(to, r->type, type);
+		to = PUT(to, "\r\nContent-Length: ");
+		to = put_number(to, r->length);
+	}
 	if (connection == REPLY_CLOSE)
 		to = PUT(to, "\r\nConnection: close");
 	else if (connection == REPLY_KEEP_ALIVE)
 		to = PUT(to, "\r\nConnection: keep-alive");
 	to = PUT(to, "\r\n");
 	to = put(to, r->headers, headers);
+	to = put(to, r->more, more);
 	to = PUT(to, "\r\n");
 	out->length = (size_t)(to - out->data);
 	return true;

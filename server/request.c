@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #define MAX_HEADERS 100 /* Apache's limit; nobody sends as many */
+#define NAME(name)  { name, sizeof(name) - 1 }
 
 static int refuse(struct request *q, int status)
 {
@@ -150,6 +151,33 @@ static int set_target(struct request *q)
 
 /* ---- headers -------------------------------------------------------------------------------- */
 
+static void keep_header(struct request *q, struct text name, struct text value)
+{
+	static const struct text names[HEADERS] = {
+		[RANGE] = NAME("range"),
+		[IF_RANGE] = NAME("if-range"),
+		[IF_MATCH] = NAME("if-match"),
+		[IF_NONE_MATCH] = NAME("if-none-match"),
+		[IF_MODIFIED_SINCE] = NAME("if-modified-since"),
+		[IF_UNMODIFIED_SINCE] = NAME("if-unmodified-since"),
+		[ACCEPT_ENCODING] = NAME("accept-encoding"),
+	};
+
+	for (int i = 0; i < HEADERS; i++)
+		if (name.length == names[i].length && !q->place[i] && same(name, names[i].at)) {
+			q->place[i] = (size_t)(value.at - q->first);
+			q->header[i].length = value.length;
+		}
+}
+
+/* Once the bytes do not move any more. */
+static void place_headers(struct request *q)
+{
+	for (int i = 0; i < HEADERS; i++)
+		if (q->place[i])
+			q->header[i].at = q->first + q->place[i];
+}
+
 static int note_header(struct request *q, struct text name, struct text value)
 {
 	switch (name.length) {
@@ -175,6 +203,7 @@ static int note_header(struct request *q, struct text name, struct text value)
 			return refuse(q, 400);
 		break;
 	}
+	keep_header(q, name, value);
 	return 0;
 }
 
@@ -307,6 +336,7 @@ static int on_message_complete(llhttp_t *parser)
 	 * Only now, because the bytes may have moved since the head.
 	 * PAUSED: what follows is another request's.
 	 */
+	place_headers(parser->data);
 	return set_target(parser->data) ? -1 : HPE_PAUSED;
 }
 

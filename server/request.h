@@ -18,11 +18,24 @@ struct text { /* not terminated: a piece of what came in */
 	size_t length;
 };
 
+/* Headers that routes look at; the first of each. */
+enum header {
+	RANGE,
+	IF_RANGE,
+	IF_MATCH,
+	IF_NONE_MATCH,
+	IF_MODIFIED_SINCE,
+	IF_UNMODIFIED_SINCE,
+	ACCEPT_ENCODING,
+	HEADERS
+};
+
 enum progress { REQUEST_MORE, REQUEST_READY, REQUEST_BAD };
 
 struct request {
 	/* for the one who answers, once it is READY: the texts lie in the caller's memory */
 	struct text path, query;
+	struct text header[HEADERS]; /* at is NULL: not given */
 	struct buffer body;
 	enum llhttp_method method;
 	bool keep_alive;
@@ -39,6 +52,7 @@ struct request {
 	size_t fed; /* llhttp has seen what is before it */
 	size_t url, url_length;
 	size_t name, name_length, value, value_length;
+	size_t place[HEADERS]; /* of header[] */
 	size_t forgotten; /* bytes between the head and what is at first + head now */
 	size_t baggage;   /* chunk extensions and trailers, which nobody keeps */
 	unsigned headers, hosts, lengths, encodings;

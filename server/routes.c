@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "files.h"
 #include "reply.h"
 #include "report.h"
 #include "request.h"
@@ -140,15 +141,16 @@ static const char post[] = "Allow: POST\r\n";
 #define PATH(path) path, sizeof(path) - 1
 
 static const struct route routes[] = {
-	{ PATH("/plaintext"), get, false, false, plaintext },
-	{ PATH("/json"), get, false, false, json },
-	{ PATH("/"), get, false, false, home },
-	{ PATH("/sleep"), get, true, false, nap },
-	{ PATH("/fib"), get, true, false, compute },
-	{ PATH("/echo"), post, false, false, echo },
-	{ PATH("/healthz"), get, false, true, health },
-	{ PATH("/stats"), get, false, false, report_stats },
-	{ PATH("/metrics"), get, false, false, report_metrics },
+	{ PATH("/plaintext"), get, false, false, false, plaintext },
+	{ PATH("/json"), get, false, false, false, json },
+	{ PATH("/"), get, false, false, false, home },
+	{ PATH("/sleep"), get, true, false, false, nap },
+	{ PATH("/fib"), get, true, false, false, compute },
+	{ PATH("/echo"), post, false, false, false, echo },
+	{ PATH("/healthz"), get, false, true, false, health },
+	{ PATH("/stats"), get, false, false, false, report_stats },
+	{ PATH("/metrics"), get, false, false, false, report_metrics },
+	{ PATH("/files/"), get, false, false, true, files_answer },
 };
 
 static bool allows(const struct route *route, enum llhttp_method method)
@@ -169,7 +171,8 @@ const struct route *route_find(const struct request *q, struct reply *r)
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
 		const struct route *route = &routes[i];
 
-		if (route->length != n || memcmp(route->path, q->path.at, n) != 0)
+		if ((route->below ? n < route->length : n != route->length) ||
+		    memcmp(route->path, q->path.at, route->length) != 0)
 			continue;
 		if (allows(route, q->method))
 			return route;

@@ -16,6 +16,7 @@ struct route {
 	const char *allow; /* the header line that lists its methods */
 	bool slow;         /* it may wait or compute: what was answered before is sent first */
 	bool always;       /* answers beyond --max-pending too */
+	bool below;        /* it is for every path that begins so */
 	void (*answer)(struct server *s, const struct request *q, struct reply *r);
 };
 

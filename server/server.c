@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,6 +13,8 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "root.h"
 
 /* ns: who had just connected as the drain began has that long to send the request */
 #define GRACE 100000000ll
@@ -55,7 +58,10 @@ int server_open(struct server *s, const struct options *options)
 {
 	int error;
 
-	*s = (struct server){ .options = options };
+	s->options = options;
+	s->root = -1;
+	if (options->root && (s->root = root_open(options->root)) < 0)
+		return fail(options, options->root, -s->root);
 	error = listener_open(&s->listener, options);
 	if (error)
 		return error;
@@ -101,8 +107,25 @@ static int announce(const struct server *s)
 
 enum event { SIGNALLED, ALL_GONE, TIMED_OUT };
 
+/*
+ * SIGHUP. The new directory gets the number of the old one, in one step for whoever is about to use
+ * it. If there is none any more, the old one stays.
+ */
+static void reload(struct server *s)
+{
+	int root = s->root < 0 ? -1 : root_open(s->options->root);
+
+	if (root >= 0) {
+		dup3(root, s->root, O_CLOEXEC);
+		close(root);
+	} else if (s->root >= 0) {
+		fail(s->options, s->options->root, -root);
+	}
+	cache_drop(&s->cache);
+}
+
 /* The next SIGTERM or SIGINT, or what else happens first. */
-static enum event next_event(const struct server *s, int64_t deadline)
+static enum event next_event(struct server *s, int64_t deadline)
 {
 	struct pollfd on[] = { { s->signals, POLLIN, 0 }, { s->clients.all_gone, POLLIN, 0 } };
 	struct signalfd_siginfo info;
@@ -117,10 +140,11 @@ static enum event next_event(const struct server *s, int64_t deadline)
 			return TIMED_OUT;
 		if (on[1].revents)
 			return ALL_GONE;
-		/* SIGHUP is for what is open: nothing is yet. */
-		if (on[0].revents && read(s->signals, &info, sizeof(info)) == sizeof(info) &&
-		    info.ssi_signo != SIGHUP)
+		if (!on[0].revents || read(s->signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGHUP)
 			return SIGNALLED;
+		reload(s);
 	}
 }
 

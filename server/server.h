@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "cache.h"
 #include "clients.h"
 #include "listen.h"
 #include "options.h"
@@ -30,6 +31,8 @@ struct server {
 	const struct executor *executor;
 	struct listener listener;
 	struct clients clients;
+	int root;              /* a directory, or -1; may be another one from one use to the next */
+	struct cache cache;    /* of what is below it */
 	int signals;           /* a signalfd */
 	atomic_size_t pending; /* requests in progress; only counted where there is a limit */
 	struct {               /* requests answered, spread so that workers do not share a line */

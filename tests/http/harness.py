@@ -162,7 +162,11 @@ def split_response(data, head_only=False):
     status = int(match[1])
     if status == 100:
         return Response(status, headers, b""), rest
-    check("content-length" in headers and "date" in headers, f"headers are missing: {headers}")
+    check("date" in headers, f"no Date: {headers}")
+    if status == 304:
+        check("content-length" not in headers, "304 with a length")
+        return Response(status, headers, b""), rest
+    check("content-length" in headers, f"no length: {headers}")
     length = 0 if head_only else int(headers["content-length"])
     if len(rest) < length:
         return None

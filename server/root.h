@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The directory below which files are served, and the way into it: none leads out. */
+#ifndef ROOT_H
+#define ROOT_H
+
+#include <stddef.h>
+
+#include "request.h"
+
+#define ROOT_PATH 1024 /* a longer path is not found */
+
+/*
+ * The path that the target of a request names, relative to the root: percent-decoded once, and with
+ * nothing in it that a file system could understand in another way. Room for ROOT_PATH bytes. 0,
+ * or the status of the answer: 400, 404.
+ */
+int root_path(struct text target, char *path);
+
+/* The root. -errno. */
+int root_open(const char *directory);
+
+/* Open what is there, to be read. It may be anything, and opening it never waits. -errno. */
+int root_file(int root, const char *path);
+
+#endif
