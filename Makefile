@@ -182,7 +182,7 @@ format: ## clang-format over the C sources
 deps: ## the Debian packages of .ci/apt.txt that are missing
 	$(Q).ci/install .ci/apt.txt
 
-deps-rivals: ## toolchains of the rivals in the bench (Go, Rust)
+deps-rivals: ## the rivals in the bench: Go, Rust; nginx, h2o, lighttpd, which are not started
 	$(Q).ci/install .ci/apt-rivals.txt
 
 # ---- install --------------------------------------------------------------------------------
