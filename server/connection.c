@@ -21,12 +21,12 @@
 #include "routes.h"
 #include "server.h"
 
-#define IN_SIZE   4096         /* some fifty requests of a client that pipelines */
-#define BODY_ROOM 16384        /* what one receive takes of a body */
-#define OUT_LIMIT 65536        /* answers are sent when there is as much of them */
+#define IN_SIZE    4096  /* some fifty requests of a client that pipelines */
+#define BODY_ROOM  16384 /* what one receive takes of a body */
+#define OUT_LIMIT  65536 /* answers are sent when there is as much of them */
 #define FILE_PIECE (1 << 20)
-#define LINGER    2000000000ll /* ns for a client to read why it was refused */
-#define TURN      16           /* receives before others have their turn, come what may */
+#define LINGER     2000000000ll /* ns for a client to read why it was refused */
+#define TURN       16           /* receives before others have their turn, come what may */
 
 enum phase { IDLE, HEAD, BODY };
 
@@ -38,6 +38,7 @@ struct connection {
 	struct buffer out; /* answers to be sent */
 	size_t start;
 	size_t answered; /* not yet in the server's count */
+	int64_t arrived; /* the bytes that are being answered; only for the log */
 	unsigned turn;
 	enum phase phase; /* which the deadline is for */
 	int64_t deadline;
@@ -81,7 +82,8 @@ static void send_file(struct connection *c, int file, size_t from, size_t length
 		deadline = filch_after(c->server->options->write_timeout);
 		while (at < piece && !c->broken)
 			/* 0: the file has become shorter, and what was promised cannot be sent */
-			if (filch_sendfile(c->client.fd, file, &at, (size_t)(piece - at), deadline) <= 0)
+			if (filch_sendfile(c->client.fd, file, &at, (size_t)(piece - at),
+			                   deadline) <= 0)
 				break_off(c);
 	}
 }
@@ -115,6 +117,19 @@ static void send_body(struct connection *c, const struct reply *r)
 	}
 }
 
+static void log_reply(const struct connection *c, const struct reply *r)
+{
+	const struct request *q = &c->request;
+	struct log_line line = { .client = c->client.fd,
+		                 .method = llhttp_method_name(q->method),
+		                 .target = q->target,
+		                 .status = r->status,
+		                 .bytes = q->method == HTTP_HEAD ? 0 : r->length,
+		                 .took = filch_now() - c->arrived };
+
+	log_add(&c->server->log, &line);
+}
+
 static void send_reply(struct connection *c, struct reply *r)
 {
 	enum reply_connection header = REPLY_DEFAULT;
@@ -127,6 +142,8 @@ static void send_reply(struct connection *c, struct reply *r)
 		break_off(c);
 	if (r->length && c->request.method != HTTP_HEAD)
 		send_body(c, r);
+	if (c->server->log.fd >= 0)
+		log_reply(c, r);
 	reply_done(r);
 	c->answered++;
 	c->asked = true;
@@ -300,6 +317,8 @@ static bool receive(struct connection *c)
 	               c->deadline);
 	if (c->phase == IDLE)
 		atomic_store(&c->client.state, CLIENT_BUSY);
+	if (c->server->log.fd >= 0)
+		c->arrived = filch_now();
 	if (n > 0)
 		c->in.length += (size_t)n;
 	else

@@ -15,8 +15,7 @@ bool date_read(const char *at, size_t length, time_t *when)
 {
 	/* today's, RFC 850's, asctime's */
 	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT",
-		                             "%A, %d-%b-%y %H:%M:%S GMT",
-		                             "%a %b %e %H:%M:%S %Y" };
+		                             "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y" };
 	char text[40];
 
 	if (length >= sizeof(text))

@@ -221,7 +221,8 @@ static void explain(const struct request *q, struct reply *r, int error)
 	else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN)
 		reply_error(r, 503, NULL);
 	else
-		reply_error(r, 404, NULL); /* also for what must not be read: it is nobody's business */
+		reply_error(r, 404,
+		            NULL); /* also for what must not be read: it is nobody's business */
 }
 
 static void send_part(const struct request *q, struct reply *r, struct file *f)

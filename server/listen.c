@@ -17,6 +17,7 @@
 #include "server.h"
 
 #define BACKLOG  4096               /* what the kernel's default, somaxconn, allows */
+#define FIRST_FD 3                  /* of LISTEN_FDS */
 #define BACK_OFF (50 * 1000 * 1000) /* ns; short enough to recover within a second */
 #define TURN     16                 /* accepted in a row before others have their turn */
 
@@ -60,6 +61,29 @@ static int bind_to(const struct addrinfo *address)
 	return on;
 }
 
+/*
+ * A socket that listens already, from whoever started us (sd_listen_fds(3)): -1 if there is none.
+ * What the environment says of it is not for our children.
+ */
+static int inherited(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int one = 0;
+	socklen_t size = sizeof(one);
+	bool ours = pid && count && strtol(pid, NULL, 10) == getpid() && atoi(count) >= 1;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (!ours || getsockopt(FIRST_FD, SOL_SOCKET, SO_ACCEPTCONN, &one, &size) || !one)
+		return ours ? -2 : -1;
+	fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(FIRST_FD, F_SETFL, O_NONBLOCK);
+	one = 1;
+	setsockopt(FIRST_FD, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return FIRST_FD;
+}
+
 static void look_up_address(struct listener *l)
 {
 	struct sockaddr_in6 bound = { 0 }; /* the larger of the two */
@@ -68,6 +92,10 @@ static void look_up_address(struct listener *l)
 	char host[INET6_ADDRSTRLEN] = "";
 
 	getsockname(l->fd, (struct sockaddr *)&bound, &size);
+	if (bound.sin6_family != AF_INET && bound.sin6_family != AF_INET6) {
+		snprintf(l->address, sizeof(l->address), "localhost"); /* a local socket */
+		return;
+	}
 	l->port = ntohs(bound.sin6_port); /* at the same place in both */
 	if (bound.sin6_family == AF_INET6) {
 		inet_ntop(AF_INET6, &bound.sin6_addr, host, sizeof(host));
@@ -86,6 +114,14 @@ int listener_open(struct listener *l, const struct options *o)
 	char host[256];
 	int error;
 
+	atomic_init(&l->stopping, false);
+	l->fd = inherited();
+	if (l->fd < -1)
+		return complain(o, "the socket of LISTEN_FDS does not listen", EXIT_FAILURE);
+	if (l->fd >= 0) {
+		look_up_address(l);
+		return 0;
+	}
 	if (!split(o->listen, host, sizeof(host), &port))
 		return complain(o, "is not HOST:PORT", EXIT_USAGE);
 	error = getaddrinfo(host, port, &hints, &found);
@@ -95,7 +131,6 @@ int listener_open(struct listener *l, const struct options *o)
 	freeaddrinfo(found);
 	if (l->fd < 0)
 		return complain(o, strerror(-l->fd), EXIT_FAILURE);
-	atomic_init(&l->stopping, false);
 	look_up_address(l);
 	return 0;
 }

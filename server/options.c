@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <filch.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,10 +63,11 @@ static struct option table[] = {
 	  "request line and headers together (16384)" },
 	{ "--max-body", COUNT, FIELD(limits.body), 0, BILLION, "BYTES",
 	  "body of a request (1048576)" },
+	{ "--access-log", TEXT, FIELD(access_log), 0, 0, "FILE",
+	  "a line of JSON for each request (none)" },
+	{ "--user", TEXT, FIELD(user), 0, 0, "NAME", "whom to become once listening (nobody else)" },
 	{ "--quiet", FLAG, FIELD(quiet), 0, 0, "", "nothing on stdout" },
 	{ "--trace", LATER, 0, 0, 0, "", "" },
-	{ "--access-log", LATER, 0, 0, 0, "", "" },
-	{ "--user", LATER, 0, 0, 0, "", "" },
 };
 
 #define END_OF_TABLE (table + sizeof(table) / sizeof(*table))
@@ -216,6 +218,14 @@ static int check_root(const struct options *o)
 	return -1;
 }
 
+static int check_user(const struct options *o)
+{
+	if (getpwnam(o->user))
+		return -1;
+	fprintf(stderr, "%s: --user %s: there is nobody of that name\n", o->program, o->user);
+	return EXIT_USAGE;
+}
+
 static void offer_models(const char *models)
 {
 	for (struct option *option = table; option < END_OF_TABLE; option++)
@@ -242,5 +252,7 @@ int options_parse(struct options *o, const char *models, char **argv)
 			return version(o);
 		status = parse_one(o, &argv);
 	}
-	return status < 0 && o->root ? check_root(o) : status;
+	if (status < 0 && o->root)
+		status = check_root(o);
+	return status < 0 && o->user ? check_user(o) : status;
 }

@@ -19,6 +19,7 @@ struct options {
 	const char *root;
 	const char *poller;
 	const char *model; /* NULL: not given */
+	const char *access_log, *user;
 	size_t workers;    /* 0: not given */
 	size_t max_connections;
 	size_t max_pending; /* 0: no limit */

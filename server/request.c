@@ -119,6 +119,7 @@ static int set_target(struct request *q)
 	struct text url = { q->first + q->url, q->url_length };
 	const char *authority, *slash, *mark;
 
+	q->target = url;
 	if (q->method == HTTP_CONNECT || same(url, "*")) {
 		q->path = url;
 		return q->method == HTTP_CONNECT || q->method == HTTP_OPTIONS ? 0 : refuse(q, 400);

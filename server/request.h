@@ -12,11 +12,7 @@
 
 #include "buffer.h"
 #include "options.h"
-
-struct text { /* not terminated: a piece of what came in */
-	const char *at;
-	size_t length;
-};
+#include "text.h"
 
 /* Headers that routes look at; the first of each. */
 enum header {
@@ -34,7 +30,7 @@ enum progress { REQUEST_MORE, REQUEST_READY, REQUEST_BAD };
 
 struct request {
 	/* for the one who answers, once it is READY: the texts lie in the caller's memory */
-	struct text path, query;
+	struct text target, path, query; /* path and query are parts of the target */
 	struct text header[HEADERS]; /* at is NULL: not given */
 	struct buffer body;
 	enum llhttp_method method;

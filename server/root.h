@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "request.h"
+#include "text.h"
 
 #define ROOT_PATH 1024 /* a longer path is not found */
 

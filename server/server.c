@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,9 +61,6 @@ int server_open(struct server *s, const struct options *options)
 	int error;
 
 	s->options = options;
-	s->root = -1;
-	if (options->root && (s->root = root_open(options->root)) < 0)
-		return fail(options, options->root, -s->root);
 	error = listener_open(&s->listener, options);
 	if (error)
 		return error;
@@ -93,26 +92,67 @@ static int write_port(const struct server *s)
 	return good ? 0 : EXIT_FAILURE;
 }
 
-static int announce(const struct server *s)
+/*
+ * For good, every thread of the process (the C library sees to that), and groups first, as they
+ * need the rights that are given up.
+ */
+static int become(const struct options *o, const char *name)
 {
+	const struct passwd *user = getpwnam(name);
+
+	if (!user)
+		return fail(o, name, ENOENT);
+	if (user->pw_uid == geteuid() && geteuid())
+		return 0;
+	if (initgroups(name, user->pw_gid) || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
+	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid))
+		return fail(o, name, errno);
+	return 0;
+}
+
+/* What is opened again at SIGHUP is opened by the same user the first time. */
+static int open_files(struct server *s)
+{
+	const struct options *o = s->options;
+	int error = log_open(&s->log, o->access_log);
+
+	if (error)
+		return fail(o, o->access_log, -error);
+	s->root = o->root ? root_open(o->root) : -1;
+	return o->root && s->root < 0 ? fail(o, o->root, -s->root) : 0;
+}
+
+static int get_ready(struct server *s)
+{
+	int error;
+
 	if (s->options->port_file && write_port(s))
 		return EXIT_FAILURE;
-	if (!s->options->quiet) {
-		printf("%s: http://%s (%s)\n", s->options->program, s->listener.address,
-		       s->executor->what);
-		fflush(stdout);
-	}
-	return 0;
+	if (s->options->user && become(s->options, s->options->user))
+		return EXIT_FAILURE;
+	if (open_files(s))
+		return EXIT_FAILURE;
+	error = s->executor->accept(s->executor->context, listener_run, s);
+	return error < 0 ? fail(s->options, "cannot accept", -error) : 0;
+}
+
+static void announce(const struct server *s)
+{
+	if (s->options->quiet)
+		return;
+	printf("%s: http://%s (%s)\n", s->options->program, s->listener.address, s->executor->what);
+	fflush(stdout);
 }
 
 enum event { SIGNALLED, ALL_GONE, TIMED_OUT };
 
 /*
  * SIGHUP. The new directory gets the number of the old one, in one step for whoever is about to use
- * it. If there is none any more, the old one stays.
+ * it. If there is none any more, the old one stays. The log does the same.
  */
 static void reload(struct server *s)
 {
+	int error;
 	int root = s->root < 0 ? -1 : root_open(s->options->root);
 
 	if (root >= 0) {
@@ -122,6 +162,9 @@ static void reload(struct server *s)
 		fail(s->options, s->options->root, -root);
 	}
 	cache_drop(&s->cache);
+	error = log_reopen(&s->log, s->options->access_log);
+	if (error)
+		fail(s->options, s->options->access_log, -error);
 }
 
 /* The next SIGTERM or SIGINT, or what else happens first. */
@@ -170,17 +213,17 @@ static int drain(struct server *s)
 
 int server_run(struct server *s, const struct executor *executor)
 {
-	int error;
+	int status;
 
 	s->executor = executor;
-	error = executor->accept(executor->context, listener_run, s);
-	if (error < 0)
-		return fail(s->options, "cannot accept", -error);
-	error = announce(s);
-	if (error)
-		return error;
+	status = get_ready(s);
+	if (status)
+		return status;
+	announce(s);
 	next_event(s, FILCH_NEVER);
-	return drain(s);
+	status = drain(s);
+	log_close(&s->log);
+	return status;
 }
 
 /* Threads that are no workers share the last counter. */

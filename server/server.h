@@ -13,6 +13,7 @@
 #include "cache.h"
 #include "clients.h"
 #include "listen.h"
+#include "log.h"
 #include "options.h"
 
 struct executor {
@@ -33,6 +34,7 @@ struct server {
 	struct clients clients;
 	int root;              /* a directory, or -1; may be another one from one use to the next */
 	struct cache cache;    /* of what is below it */
+	struct log log;
 	int signals;           /* a signalfd */
 	atomic_size_t pending; /* requests in progress; only counted where there is a limit */
 	struct {               /* requests answered, spread so that workers do not share a line */

@@ -76,7 +76,8 @@ class Server:
                 arguments += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=self.errors,
-                                        text=True, preexec_fn=self.before)
+                                        text=True, preexec_fn=self.before,
+                                        close_fds=False)
         until(lambda: os.path.exists(self.port_file) or self.process.poll() is not None,
               "the server does not come up", 10 * SLACK)
         check(self.process.poll() is None, f"the server ended: {self.stderr()}")

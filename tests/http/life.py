@@ -56,8 +56,9 @@ BAD = [
     ("a port file nowhere", ["--listen", "127.0.0.1:0", "--port-file", "/nonexistent/p"], 1,
      "/nonexistent/p"),
     ("not yet there: trace", ["--trace", "/tmp/t"], 2, "--trace"),
-    ("not yet there: access log", ["--access-log", "/tmp/t"], 2, "--access-log"),
-    ("not yet there: user", ["--user", "nobody"], 2, "--user"),
+    ("an access log nowhere", ["--listen", "127.0.0.1:0", "--access-log", "/nonexistent/l"], 1,
+     "/nonexistent/l"),
+    ("a user who is not there", ["--user", "no-such-user"], 2, "no-such-user"),
 ]
 
 
@@ -90,7 +91,7 @@ def _(command):
     equal((shown.returncode, shown.stderr), (0, ""), "--help")
     for name in ("listen port-file workers root poller max-connections max-pending header-timeout "
                  "body-timeout write-timeout idle-timeout drain-timeout max-header max-body "
-                 "quiet help version").split():
+                 "access-log user quiet help version").split():
         check(f"\n  --{name} " in shown.stdout, f"--help does not tell of --{name}")
     version = execute(command, "--version")
     check(re.fullmatch(r"filchd[\w-]* \d+\.\d+\.\d+\n", version.stdout), version.stdout)

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each worker adds to a part of its own, so its lock is free but for the moment in which the thread
+ * exchanges the full buffer for an empty one. Whoever does not get it after some attempts, or finds
+ * the buffer full, leaves the line out and counts it.
+ */
+#include "log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ATTEMPTS 200
+#define GATHER   20 /* ms: lines that come together are written together */
+#define LINE     2048
+#define TARGET   1200 /* of it, as it is in the log */
+
+/* ---- a line --------------------------------------------------------------------------------- */
+
+static int put_time(char *to, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(text, sizeof(text), "%FT%T", &tm);
+	return snprintf(to, size, "{\"time\":\"%s.%03ldZ\"", text, now.tv_nsec / 1000000);
+}
+
+static int put_client(char *to, size_t size, int fd)
+{
+	struct sockaddr_in6 peer = { 0 }; /* the larger of the two */
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&peer;
+	socklen_t length = sizeof(peer);
+	char host[INET6_ADDRSTRLEN] = "";
+
+	getpeername(fd, (struct sockaddr *)&peer, &length);
+	if (peer.sin6_family == AF_INET6)
+		inet_ntop(AF_INET6, &peer.sin6_addr, host, sizeof(host));
+	else
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+	return snprintf(to, size, ",\"client\":\"%s%s%s:%u\"",
+	                peer.sin6_family == AF_INET6 ? "[" : "", host,
+	                peer.sin6_family == AF_INET6 ? "]" : "", ntohs(peer.sin6_port));
+}
+
+/* As a JSON string, whatever bytes it has. */
+static size_t put_target(char *to, struct text target)
+{
+	static const char hex[] = "0123456789abcdef";
+	char *at = to;
+
+	for (size_t i = 0; i < target.length; i++) {
+		unsigned char c = (unsigned char)target.at[i];
+
+		if (at - to > TARGET - 16) {
+			memcpy(at, "...", 3);
+			return (size_t)(at + 3 - to);
+		}
+		if (c == '"' || c == '\\') {
+			*at++ = '\\';
+			*at++ = (char)c;
+		} else if (c < ' ' || c > '~') {
+			memcpy(at, "\\u00", 4);
+			at[4] = hex[c >> 4];
+			at[5] = hex[c & 15];
+			at += 6;
+		} else {
+			*at++ = (char)c;
+		}
+	}
+	return (size_t)(at - to);
+}
+
+static size_t print_line(char *to, const struct log_line *line)
+{
+	size_t n = (size_t)put_time(to, LINE);
+
+	n += (size_t)put_client(to + n, LINE - n, line->client);
+	if (line->target.at) {
+		n += (size_t)snprintf(to + n, LINE - n, ",\"method\":\"%s\",\"target\":\"",
+		                      line->method);
+		n += put_target(to + n, line->target);
+		to[n++] = '"';
+	}
+	n += (size_t)snprintf(to + n, LINE - n, ",\"status\":%d,\"bytes\":%zu,\"ms\":%.3f}\n",
+	                      line->status, line->bytes, (double)line->took / 1e6);
+	return n;
+}
+
+static bool add(struct log_part *p, const char *line, size_t n)
+{
+	bool room;
+	int tries = 0;
+
+	while (filch_mutex_trylock(&p->lock))
+		if (++tries == ATTEMPTS)
+			return false;
+	room = LOG_ROOM - p->length >= n;
+	if (room) {
+		memcpy(p->lines + p->length, line, n);
+		p->length += n;
+	}
+	filch_mutex_unlock(&p->lock);
+	return room;
+}
+
+void log_add(struct log *l, const struct log_line *line)
+{
+	char text[LINE];
+	size_t n = print_line(text, line);
+
+	if (!add(&l->part[(unsigned)filch_worker() % LOG_PARTS], text, n))
+		atomic_fetch_add(&l->lost, 1);
+	if (atomic_load(&l->asleep) && atomic_exchange(&l->asleep, false))
+		eventfd_write(l->wake, 1);
+}
+
+/* ---- the thread ----------------------------------------------------------------------------- */
+
+static size_t lines_in(const char *text, size_t n)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+/* What the file does not take (a full disk, a pipe that nobody reads) is lost, and counted. */
+static void write_out(struct log *l, const char *text, size_t n)
+{
+	ssize_t done;
+
+	while (n) {
+		done = write(l->fd, text, n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0) {
+			atomic_fetch_add(&l->lost, lines_in(text, n));
+			return;
+		}
+		text += done;
+		n -= (size_t)done;
+	}
+}
+
+static void tell_lost(struct log *l)
+{
+	size_t lost = atomic_exchange(&l->lost, 0);
+	char text[64];
+	int n;
+
+	if (!lost)
+		return;
+	n = snprintf(text, sizeof(text), "{\"lost\":%zu}\n", lost);
+	if (write(l->fd, text, (size_t)n) != n)
+		atomic_fetch_add(&l->lost, lost);
+}
+
+/* False: there was nothing. */
+static bool write_part(struct log *l, struct log_part *p)
+{
+	char *lines;
+	size_t n;
+
+	filch_mutex_lock(&p->lock, FILCH_NEVER);
+	lines = p->lines;
+	n = p->length;
+	if (n) {
+		p->lines = l->spare;
+		p->length = 0;
+	}
+	filch_mutex_unlock(&p->lock);
+	if (!n)
+		return false;
+	l->spare = lines;
+	write_out(l, lines, n);
+	return true;
+}
+
+static bool write_all(struct log *l)
+{
+	bool some = false;
+
+	for (int i = 0; i < LOG_PARTS; i++)
+		some |= write_part(l, &l->part[i]);
+	tell_lost(l);
+	return some;
+}
+
+/* Asleep first, then a last look; log_add() does it the other way round, so one of them sees it. */
+static void *run(void *arg)
+{
+	struct log *l = arg;
+	eventfd_t unused;
+
+	while (!atomic_load(&l->stopping)) {
+		atomic_store(&l->asleep, true);
+		if (!write_all(l) && !atomic_load(&l->stopping))
+			eventfd_read(l->wake, &unused);
+		atomic_store(&l->asleep, false);
+		poll(NULL, 0, GATHER);
+	}
+	write_all(l);
+	return NULL;
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int start(struct log *l)
+{
+	l->wake = eventfd(0, EFD_CLOEXEC);
+	l->spare = malloc(LOG_ROOM);
+	if (l->wake < 0 || !l->spare)
+		return -ENOMEM;
+	for (int i = 0; i < LOG_PARTS; i++) {
+		l->part[i].lines = malloc(LOG_ROOM); /* touched only if it is used */
+		if (!l->part[i].lines)
+			return -ENOMEM;
+	}
+	return -pthread_create(&l->thread, NULL, run, l);
+}
+
+int log_open(struct log *l, const char *path)
+{
+	l->fd = path ? open_file(path) : -1;
+	if (!path || l->fd < 0)
+		return path ? l->fd : 0;
+	return start(l);
+}
+
+/* The new file gets the number of the old one, in one step for a write in progress. */
+int log_reopen(struct log *l, const char *path)
+{
+	int fd;
+
+	if (l->fd < 0)
+		return 0;
+	fd = open_file(path);
+	if (fd < 0)
+		return fd;
+	dup3(fd, l->fd, O_CLOEXEC);
+	return close(fd);
+}
+
+/* Nothing is freed: connections may be left that do not know of the end. */
+void log_close(struct log *l)
+{
+	if (l->fd < 0)
+		return;
+	atomic_store(&l->stopping, true);
+	eventfd_write(l->wake, 1);
+	pthread_join(l->thread, NULL);
+}

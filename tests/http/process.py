@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""What the process is given: its log, its user, its sockets."""
+import json
+import os
+import re
+import signal
+import socket
+import tempfile
+import threading
+import time
+
+from harness import PATIENCE, SLACK, Connection, Failed, Server, case, check, equal, get, many, until
+from routes import OK, echo
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file.read().splitlines()]
+
+
+def with_log(name, **options):
+    """fn(server, path of its access log)"""
+
+    def register(fn):
+        def run(command):
+            with tempfile.TemporaryDirectory() as directory:
+                path = os.path.join(directory, "log")
+                with Server(command, access_log=path, **options) as server:
+                    fn(server, path)
+
+        case(name, bare=True)(run)
+        return fn
+
+    return register
+
+
+@with_log("access log: a line for each request")
+def _(server, path):
+    with Connection(server) as c:
+        peer = "%s:%d" % c.socket.getsockname()
+        c.get("/plaintext?a=1")
+        c.get("/plaintext", method="HEAD")
+        c.get('/nothing"quoted"\\', method="DELETE")
+        c.send(OK * 2 + echo(b"Content-Length: 3\r\n", b"abc"))
+        for _ in range(3):
+            c.response()
+        c.get("/" + "\\" * 5000)
+        c.get("/sleep?ms=60")
+        c.send(b"GET /evil\x00\r\nX: y\r\n\r\n")
+        equal(c.response().status, 400, "status")
+    until(lambda: len(lines_of(path)) == 9, "lines are missing")
+    lines = lines_of(path)
+    equal([(l.get("method"), l.get("target", "")[:40], l["status"], l["bytes"]) for l in lines[:6]], [
+        ("GET", "/plaintext?a=1", 200, 13), ("HEAD", "/plaintext", 200, 0),
+        ("DELETE", '/nothing"quoted"\\', 404, 14), ("GET", "/plaintext", 200, 13),
+        ("GET", "/plaintext", 200, 13), ("POST", "/echo", 200, 3)], "lines")
+    check(lines[6]["target"].endswith("\\..."), "a long target")
+    check(60 <= lines[7]["ms"] < 1000 * SLACK and lines[0]["ms"] < 50 * SLACK, "times")
+    equal((lines[8]["status"], lines[8].get("target")), (400, None), "a refused one")
+    for line in lines:
+        equal(line["client"], peer, "client")
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), line["time"])
+
+
+@with_log("access log: SIGHUP opens a new one, and no line is lost between")
+def _(server, path):
+    stop, asked = threading.Event(), [0]
+
+    def ask():
+        with Connection(server) as c:
+            while not stop.is_set():
+                c.get("/plaintext")
+                asked[0] += 1
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        for i in range(5):
+            time.sleep(0.05)
+            os.rename(path, f"{path}.{i}")
+            server.signal(signal.SIGHUP)
+            until(lambda: os.path.exists(path), "no new file")
+    finally:
+        stop.set()
+        asker.join()
+    files = [f"{path}.{i}" for i in range(5)] + [path]
+    until(lambda: sum(len(lines_of(file)) for file in files) == asked[0], "another number of lines")
+
+
+@with_log("access log: complete when the server ends")
+def _(server, path):
+    many(server, OK, 50)
+    server.stop()
+    equal(server.wait(), 0, "exit code")
+    equal(len(lines_of(path)), 50, "lines")
+
+
+@case("access log: one that nobody reads holds nobody up, and what is lost is told", bare=True)
+def _(command):
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "pipe")
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with Server(command, access_log=path) as server, Connection(server) as c:
+            batch, batches = 100, 200
+            for _ in range(batches):
+                c.send(OK * batch)
+                for _ in range(batch):
+                    equal(c.response().status, 200, "status")
+            lost, lines, data = 0, 0, b""
+            end = time.monotonic() + PATIENCE
+            while lost + lines < batch * batches and time.monotonic() < end:
+                try:
+                    data += os.read(reader, 65536)
+                except BlockingIOError:
+                    time.sleep(0.01)
+                whole, _, data = data.rpartition(b"\n")
+                for line in whole.splitlines():
+                    found = re.fullmatch(rb'\{"lost":(\d+)\}', line)
+                    lost += int(found[1]) if found else 0
+                    lines += b'"status":200' in line
+            check(lost > 0 and lines > 0, f"{lost} lost, {lines} written")
+            check(batch * batches - 20 <= lost + lines <= batch * batches + 20,
+                  f"{lost} lost and {lines} written, of {batch * batches}")
+        os.close(reader)
+
+
+@case("user: privileges are gone, groups too, and the port file is still written", bare=True)
+def _(command):
+    if os.geteuid():
+        return  # only root has any to give up
+    with Server([*command, "--user", "nobody"]) as server:
+        get(server, "/fib?n=20")
+        for task in os.listdir(f"/proc/{server.process.pid}/task"):
+            with open(f"/proc/{server.process.pid}/task/{task}/status") as file:
+                status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            equal(set(status["Uid"].split()) | {"0"}, {"65534", "0"}, f"user of {task}")
+            check("0" not in status["Uid"].split() + status["Gid"].split(), f"{task} is still root")
+            equal(status["Groups"].split(), ["65534"], f"groups of {task}")
+            equal(int(status["CapEff"], 16), 0, f"capabilities of {task}")
+
+
+def activated(command, listener, pid="$$", count="1"):
+    """The command under a shell that keeps its pid through exec, with the socket as descriptor 3."""
+    script = f'export LISTEN_PID={pid} LISTEN_FDS={count}; exec "$@" 3<&{listener.fileno()}'
+    return ["sh", "-c", script, "sh", *command]
+
+
+class WithSocket(Server):
+    """Gets a socket that listens, as from systemd."""
+
+    def __init__(self, command, listener, **more):
+        self.listener = listener
+        listener.set_inheritable(True)
+        super().__init__(activated(command, listener, **more))
+
+
+@case("activation: the socket that it was given", bare=True)
+def _(command):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with WithSocket(command, listener) as server:
+            equal(server.port, listener.getsockname()[1], "port")
+            equal(get(server, "/plaintext").body, b"Hello, World!", "body")
+        # it was closed there, not shut down
+        with WithSocket(command, listener) as server:
+            equal(get(server, "/plaintext").body, b"Hello, World!", "body")
+
+
+@case("activation: for another process", bare=True)
+def _(command):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with WithSocket(command, listener, pid="1") as server:
+            check(server.port != listener.getsockname()[1], "it took what is not its own")
+
+
+@case("activation: what does not listen is refused", bare=True)
+def _(command):
+    with socket.socket() as idle:
+        try:
+            with WithSocket(command, idle):
+                raise Failed("it runs")
+        except Failed as error:
+            check("LISTEN_FDS" in str(error), error)
