@@ -4,81 +4,30 @@
  * from, so that nothing is copied back; and the merge of two long runs is cut in two at the middle
  * of the longer one (T. H. Cormen, C. E. Leiserson, R. L. Rivest and C. Stein, "Introduction to
  * Algorithms", 3rd edition, section 27.3), or else the last merge, over all items, would be one
- * worker's alone.
+ * worker's alone. What one worker does in one piece is in merge.c.
+ *
+ * The cut does not depend on a consistent order: wherever a binary search ends, each item is on one
+ * side of it.
+ *
+ * The spare array is most of what a sort would wait for: a page fault costs as much as sorting some
+ * 300 items. So it is asked for in huge pages, and each piece is committed at once by the worker
+ * that sorts it.
  */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "include/filch.h"
+#include "merge.h"
+#include "populate.h"
 #include "saved_errno.h"
 
-#define FEW   8         /* items to sort by insertion */
-#define SMALL 64        /* bytes of an item that is; larger ones are only merged */
-#define RUN   4096      /* items to sort without a fork */
-#define MERGE (2 * RUN) /* items to merge without a fork */
-
-struct order {
-	size_t size;
-	int (*compare)(const void *, const void *);
-};
-
-/* The kernels are compiled once more for each common size: then copying an item is a move. */
-#define KERNEL static inline __attribute__((always_inline))
-
-KERNEL void insertion(const struct order *o, size_t size, char *v, size_t n)
-{
-	char item[SMALL];
-
-	for (size_t i = 1; i < n; i++) {
-		size_t j = i;
-
-		memcpy(item, v + i * size, size);
-		for (; j && o->compare(v + (j - 1) * size, item) > 0; j--)
-			memcpy(v + j * size, v + (j - 1) * size, size);
-		memcpy(v + j * size, item, size);
-	}
-}
-
-/* Merge a and b into out; of equal items those of a come first. */
-KERNEL void merge_runs(const struct order *o, size_t size, const char *a, size_t na, const char *b,
-                       size_t nb, char *out)
-{
-	const char *a_end = a + na * size, *b_end = b + nb * size;
-
-	while (a != a_end && b != b_end) {
-		bool second = o->compare(a, b) > 0;
-
-		memcpy(out, second ? b : a, size);
-		out += size;
-		a += second ? 0 : size;
-		b += second ? size : 0;
-	}
-	memcpy(out, a, (size_t)(a_end - a));
-	memcpy(out + (a_end - a), b, (size_t)(b_end - b));
-}
-
-static void insert_few(const struct order *o, char *v, size_t n)
-{
-	if (o->size == 4)
-		insertion(o, 4, v, n);
-	else if (o->size == 8)
-		insertion(o, 8, v, n);
-	else
-		insertion(o, o->size, v, n);
-}
-
-static void merge_all(const struct order *o, const char *a, size_t na, const char *b, size_t nb,
-                      char *out)
-{
-	if (o->size == 4)
-		merge_runs(o, 4, a, na, b, nb, out);
-	else if (o->size == 8)
-		merge_runs(o, 8, a, na, b, nb, out);
-	else
-		merge_runs(o, o->size, a, na, b, nb, out);
-}
+#define RUN   8192       /* items to sort without a fork */
+#define MERGE (4 * RUN)  /* items to merge without a fork */
+#define FEW   1024       /* bytes that need no memory but the stack's */
+#define PAGE  4096       /* the least there is */
+#define HUGE  (4L << 20) /* bytes from which on it pays to map huge pages */
 
 /* How many of v's n items come before item: those below it, and (after_equal) those equal to it. */
 static size_t rank(const struct order *o, const char *v, size_t n, const char *item,
@@ -106,7 +55,7 @@ FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, 
 	size_t ma = na / 2, mb = nb / 2;
 
 	if (na + nb <= MERGE) {
-		merge_all(o, a, na, b, nb, out);
+		merge_runs(o, a, na, b, nb, out);
 		return;
 	}
 	if (na >= nb)
@@ -119,24 +68,21 @@ FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, 
 	merge_join(&frame);
 }
 
-/* Sort n items of v, which end in v, or (elsewhere) in spare; the other one is overwritten. */
-static void sort_serially(const struct order *o, char *v, char *spare, size_t n, bool elsewhere)
+/* Commit the pages of a piece of the spare array, if there are some. */
+static void commit(char *from, size_t n)
 {
-	size_t half = n / 2;
+	uintptr_t first = (uintptr_t)from & ~(uintptr_t)(PAGE - 1);
 
-	if (n <= 1 || (n <= FEW && o->size <= SMALL)) {
-		if (n > 1)
-			insert_few(o, v, n);
-		if (elsewhere)
-			memcpy(spare, v, n * o->size);
-		return;
-	}
-	sort_serially(o, v, spare, half, !elsewhere);
-	sort_serially(o, v + half * o->size, spare + half * o->size, n - half, !elsewhere);
-	if (elsewhere)
-		merge_all(o, v, half, v + half * o->size, n - half, spare);
-	else
-		merge_all(o, spare, half, spare + half * o->size, n - half, v);
+	if (n >= PAGE)
+		populate((void *)first, (uintptr_t)from + n - first);
+}
+
+/* Never inlined: the address of errno is the thread's, and a task that joins may change it. */
+static __attribute__((noinline)) void sort_piece(const struct order *o, char *v, char *spare,
+                                                 size_t n, bool elsewhere)
+{
+	commit(spare, n * o->size);
+	merge_sort(o, v, spare, n, elsewhere);
 }
 
 FILCH_VOID_TASK(sort, frame, const struct order *, o, char *, v, char *, spare, size_t, n, bool,
@@ -145,7 +91,7 @@ FILCH_VOID_TASK(sort, frame, const struct order *, o, char *, v, char *, spare, 
 	size_t half = n / 2, bytes = half * o->size;
 
 	if (n <= RUN) {
-		sort_serially(o, v, spare, n, elsewhere);
+		sort_piece(o, v, spare, n, elsewhere);
 		return;
 	}
 	sort_fork(&frame, o, v + bytes, spare + bytes, n - half, !elsewhere);
@@ -157,26 +103,81 @@ FILCH_VOID_TASK(sort, frame, const struct order *, o, char *, v, char *, spare, 
 		merge(frame, o, spare, half, spare + bytes, n - half, v);
 }
 
+static void swap(char *a, char *b, size_t size)
+{
+	char some[64];
+
+	for (size_t n; size; size -= n, a += n, b += n) {
+		n = size < sizeof(some) ? size : sizeof(some);
+		memcpy(some, a, n);
+		memcpy(a, b, n);
+		memcpy(b, some, n);
+	}
+}
+
+/* Is it in order, or the other way round without equal items? Then it is in order afterwards. */
+static bool sort_easily(const struct order *o, char *v, size_t n)
+{
+	bool falling = n > 1 && o->compare(v, v + o->size) > 0;
+	char *last = v + (n - 1) * o->size;
+
+	for (char *item = v; item != last; item += o->size) {
+		if ((o->compare(item, item + o->size) > 0) != falling)
+			return false;
+	}
+	for (char *first = v; falling && first < last; first += o->size, last -= o->size)
+		swap(first, last, o->size);
+	return true;
+}
+
+/* Never inlined: as above. */
+static __attribute__((noinline)) char *spare_new(size_t bytes)
+{
+	int saved = errno;
+	void *spare;
+
+	if (bytes < HUGE) {
+		spare = malloc(bytes);
+	} else {
+		spare = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		             0);
+		if (spare == MAP_FAILED)
+			spare = NULL;
+		else
+			madvise(spare, bytes, MADV_HUGEPAGE);
+	}
+	restore_errno(saved);
+	return spare;
+}
+
+static void spare_free(char *spare, size_t bytes)
+{
+	if (bytes < HUGE)
+		free(spare);
+	else
+		munmap(spare, bytes);
+}
+
 int filch_sort(filch *rt, void *base, size_t n, size_t size,
                int (*compare)(const void *, const void *))
 {
 	struct order o = { size, compare };
-	int saved = errno;
 	size_t bytes;
-	char *spare;
+	char few[FEW], *spare = few;
 
 	if (!compare || (n && (!base || !size)) || __builtin_mul_overflow(n, size, &bytes))
 		return -EINVAL;
-	if (n < 2)
+	if (n < 2 || sort_easily(&o, base, n))
 		return 0;
-	spare = malloc(bytes);
-	restore_errno(saved);
+	if (bytes > sizeof(few))
+		spare = spare_new(bytes);
 	if (!spare)
 		return -ENOMEM;
 	if (n <= RUN)
-		sort_serially(&o, base, spare, n, false);
+		sort_piece(&o, base, spare, n, false);
 	else
 		sort_run(rt, &o, base, spare, n, false);
-	free(spare);
+	if (spare != few)
+		spare_free(spare, bytes);
 	return 0;
 }

@@ -350,7 +350,8 @@ FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain,
 
 /*
  * Sort n items of size bytes, as qsort(3), and stable: equal items stay in order. Merge sort; needs
- * as much memory again. -ENOMEM (base is as it was), -EINVAL.
+ * as much memory again, but none for items that are in order already, or in the opposite one.
+ * Whatever compare answers, no item is lost. -ENOMEM (base is as it was), -EINVAL.
  */
 FILCH_API int filch_sort(filch *rt, void *base, size_t n, size_t size,
 			 int (*compare)(const void *, const void *));
