@@ -99,6 +99,7 @@ static struct deque_array *grow(struct deque *d, struct deque_array *old, uint64
 		put(a, i, get(old, i));
 	/* Release: the copies before the array. Pairs with the load_acquire in deque_take(). */
 	store_release(&d->array, a);
+	old->for_retire[0] = d;
 	d->retire(old);
 	return a;
 }

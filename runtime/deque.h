@@ -20,7 +20,7 @@
 
 struct deque_array {
 	uint64_t mask;       /* capacity - 1; the capacity is a power of two */
-	void *for_retire[2]; /* room that retire() may use */
+	void *for_retire[2]; /* room that retire() may use; the first is the deque */
 	void *entry[];
 };
 

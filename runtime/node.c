@@ -1,118 +1,194 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who runs tasks collects nodes, who submits them needs nodes, and these are often not the same. So
- * what exceeds a batch goes to the pool as a whole, and who has none takes everything that is
- * there: the list is pushed by CAS and taken whole, as an inbox, and has no ABA for the same
- * reason. Memory grows with the tasks in flight and not with their number.
+ * A block is a page of slots: the first is the block's own, the others are nodes. It is handed out
+ * node after node, so that who fills tasks in and who runs them both walk through memory in order,
+ * which processors are good at, and neither reads a link that another one has written last. Its
+ * nodes come back in any order and from any worker; they are only counted (left), many in one step
+ * when a worker has gone on to nodes of another block. Whoever counts the last one has the block:
+ * the count begins with all nodes, so that is at the earliest when all were handed out, and each
+ * step on it is acq_rel, so all use of the nodes is before their next use.
+ *
+ * Who runs tasks collects blocks, who submits them needs blocks, and these are often not the same.
+ * So what exceeds a few goes to the pool: a list that is pushed and popped by CAS (Treiber, as in
+ * inbox.c). A pop reads the link of a block that another may have popped meanwhile. That does no
+ * harm to memory, which is not given back, and not to the list: beside the block's number the word
+ * counts what was done to it, so that a CAS succeeds only if nothing was, and then the link that was
+ * read is the one below the top. The count has 28 bits: to deceive a pop it has to pass round while
+ * that one stands between its load and its CAS.
+ *
+ * Memory grows with the tasks in flight and not with their number: a queued task keeps its block,
+ * but queues are first-in-first-out, so blocks empty in about the order in which they were filled.
  */
 #include "node.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "populate.h"
 #include "saved_errno.h"
 
-#define BATCH 64
+#define BLOCK      64 /* slots: a page */
+#define KEEP       16 /* blocks in hand, at most */
+#define SLAB_FIRST 4  /* blocks to allocate at once, at first and at most */
+#define SLAB_MOST  64
 
-/* What hangs on the first node of a batch, whose own link is the list's of batches. */
-struct __attribute__((may_alias)) batch {
-	struct filch_slot_ *rest;
-	unsigned count; /* with the first */
+/* What the block's own slot holds; the last two, of the first block of a slab. */
+struct __attribute__((may_alias)) block {
+	uint64_t left; /* nodes that were not given back */
+	struct filch_slot_ *older;
+	uint64_t count; /* of blocks in this slab */
 };
 
-static struct batch *batch_of(struct filch_slot_ *first)
+static struct block *block_in(struct filch_slot_ *slot)
 {
-	return (struct batch *)(void *)first->data;
+	return (struct block *)(void *)slot->data;
 }
 
-static void put_batch(struct node_pool *pool, struct filch_slot_ *first, unsigned count)
+static uint64_t slab_size(const struct filch_slot_ *newest)
 {
-	*batch_of(first) = (struct batch){ item_next(first), count };
-	inbox_put(&pool->batches, first);
+	uint64_t n = newest ? 2 * block_in((struct filch_slot_ *)newest)->count : SLAB_FIRST;
+
+	return n < SLAB_MOST ? n : SLAB_MOST;
 }
 
-/* Room for n nodes, behind one that links the blocks. */
-static struct filch_slot_ *new_block(struct node_pool *pool, size_t n)
+static struct filch_slot_ *new_slab(struct node_pool *pool)
 {
+	/* Acquire: its count before we read it. Pairs with the CAS below. */
+	struct filch_slot_ *newest = load_acquire(&pool->slabs), *slab;
+	uint64_t n = slab_size(newest);
 	int saved = errno;
-	struct filch_slot_ *block = aligned_alloc(CACHE_LINE, (n + 1) * sizeof(*block));
 
+	slab = aligned_alloc(4096, n * BLOCK * sizeof(*slab));
 	restore_errno(saved);
-	if (!block)
+	if (!slab)
 		return NULL;
-	inbox_put(&pool->blocks, block);
-	return block + 1;
+	populate(slab, n * BLOCK * sizeof(*slab));
+	do
+		*block_in(slab) = (struct block){ 0, newest, n };
+	/* Acq_rel: its count before who reads it. Pairs with the load above. */
+	while (!cas_acq_rel(&pool->slabs, &newest, slab));
+	return slab;
 }
 
-static bool add_block(struct nodes *n, struct node_pool *pool)
-{
-	struct filch_slot_ *node = new_block(pool, BATCH);
+/* ---- the pool ---- */
 
-	for (int i = BATCH - 1; node && i >= 0; i--) {
-		item_set_next(node + i, n->some);
-		n->some = node + i;
-		n->count++;
+#define CHANGE ((uint64_t)1)
+#define CHANGES (((uint64_t)1 << 28) - 1)
+
+static struct filch_slot_ *top_of(uint64_t word)
+{
+	return (struct filch_slot_ *)(uintptr_t)((word & ~CHANGES) >> 16);
+}
+
+static uint64_t next_word(uint64_t word, struct filch_slot_ *top)
+{
+	return (uint64_t)(uintptr_t)top << 16 | ((word + CHANGE) & CHANGES);
+}
+
+static void pool_push(struct node_pool *pool, struct filch_slot_ *block)
+{
+	uint64_t word = load_relaxed(&pool->free); /* relaxed: the CAS checks it */
+
+	do
+		/* Relaxed: the CAS publishes it. Pairs with pool_pop(). */
+		store_relaxed(&block->state, (void *)top_of(word));
+	/* Acq_rel: the link and the nodes' last use before who pops it. Pairs with pool_pop(). */
+	while (!cas_acq_rel(&pool->free, &word, next_word(word, block)));
+}
+
+static struct filch_slot_ *pool_pop(struct node_pool *pool)
+{
+	/* Acquire: the link before we read it. Pairs with the CAS in pool_push(). */
+	uint64_t word = load_acquire(&pool->free);
+	struct filch_slot_ *top;
+
+	do {
+		top = top_of(word);
+		if (!top)
+			return NULL;
+	/* Relaxed: a link that is not the top's any more fails the CAS. Acq_rel: as above. */
+	} while (!cas_acq_rel(&pool->free, &word, next_word(word, load_relaxed(&top->state))));
+	return top;
+}
+
+/* ---- blocks ---- */
+
+static struct filch_slot_ *new_block(struct node_pool *pool)
+{
+	struct filch_slot_ *slab = new_slab(pool);
+
+	for (uint64_t i = slab ? block_in(slab)->count - 1 : 0; i > 0; i--)
+		pool_push(pool, slab + i * BLOCK);
+	return slab;
+}
+
+static struct filch_slot_ *take_block(struct nodes *n, struct node_pool *pool)
+{
+	struct filch_slot_ *block = n->free;
+
+	if (block) {
+		n->free = item_next(block);
+		n->kept--;
+		return block;
 	}
-	return node;
+	block = pool_pop(pool);
+	return block ? block : new_block(pool);
 }
 
 bool node_refill(struct nodes *n, struct node_pool *pool)
 {
-	struct filch_slot_ *batch;
+	struct filch_slot_ *block = take_block(n, pool);
 
-	if (!n->batches)
-		n->batches = inbox_take(&pool->batches);
-	batch = n->batches;
-	if (!batch)
-		return add_block(n, pool);
-	n->batches = item_next(batch);
-	item_set_next(batch, batch_of(batch)->rest);
-	n->some = batch;
-	n->count = batch_of(batch)->count;
+	if (!block)
+		return false;
+	block_in(block)->left = BLOCK - 1;
+	n->next = block + 1;
+	n->end = block + BLOCK;
 	return true;
 }
 
-struct filch_slot_ *node_take_one(struct node_pool *pool)
+static void give_block(struct nodes *n, struct node_pool *pool, struct filch_slot_ *block)
+{
+	if (n->kept == KEEP) {
+		pool_push(pool, block);
+		return;
+	}
+	n->kept++;
+	/* Relaxed: for who still takes it for the top of the pool. */
+	store_relaxed(&block->state, (void *)n->free);
+	n->free = block;
+}
+
+void node_settle(struct nodes *n, struct node_pool *pool)
+{
+	struct filch_slot_ *block = n->giving;
+	uint64_t given = n->given;
+
+	if (!given)
+		return;
+	n->given = 0;
+	if (add_seq(&block_in(block)->left, -given) == given)
+		give_block(n, pool, block);
+}
+
+struct filch_slot_ *node_take_alone(struct node_pool *pool)
 {
 	struct nodes n = { 0 };
 	struct filch_slot_ *node = node_take(&n, pool);
 
-	if (n.some)
-		put_batch(pool, n.some, n.count);
-	while (n.batches) {
-		struct filch_slot_ *batch = n.batches;
-
-		n.batches = item_next(batch);
-		inbox_put(&pool->batches, batch);
-	}
+	if (node)
+		block_in(node_block(node))->left = 1; /* the others are not handed out */
 	return node;
-}
-
-void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node)
-{
-	if (n->count == 2 * BATCH) {
-		struct filch_slot_ *first = n->some, *last = first;
-
-		for (int i = 1; i < BATCH; i++)
-			last = item_next(last);
-		n->some = item_next(last);
-		n->count -= BATCH;
-		item_set_next(last, NULL);
-		put_batch(pool, first, BATCH);
-	}
-	item_set_next(node, n->some);
-	n->some = node;
-	n->count++;
 }
 
 void node_pool_destroy(struct node_pool *pool)
 {
-	struct filch_slot_ *block = inbox_take(&pool->blocks);
+	struct filch_slot_ *slab = pool->slabs;
 
-	while (block) {
-		struct filch_slot_ *next = item_next(block);
+	while (slab) {
+		struct filch_slot_ *older = block_in(slab)->older;
 
-		free(block);
-		block = next;
+		free(slab);
+		slab = older;
 	}
 }

@@ -1,42 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for tasks: slots that are recycled and never given back before the runtime is freed. Each
- * worker has some in hand.
+ * Memory for tasks: nodes, handed out from blocks that are recycled and never given back before the
+ * runtime is freed. Each worker has some in hand, and so has each port.
  */
 #ifndef NODE_H
 #define NODE_H
 
-#include "inbox.h"
+#include "item.h"
 
-struct nodes { /* in hand of one worker, or of the threads outside that share an inbox */
-	struct filch_slot_ *some;    /* linked by item_next() */
-	unsigned count;              /* of these */
-	struct filch_slot_ *batches; /* more of the kind: each is the first of a batch */
+#define NODES_AHEAD 8 /* nodes whose memory is fetched before they are needed */
+
+struct nodes { /* in hand of one worker, or of the threads that share a port */
+	/* What was not yet handed out of the open block. */
+	struct filch_slot_ *next, *end;
+	struct filch_slot_ *free; /* blocks, linked by item_next() */
+	unsigned kept;            /* how many these are */
+	/* The block that the nodes given back last belong to, and how many of them. */
+	struct filch_slot_ *giving;
+	unsigned given;
 };
 
-struct node_pool {            /* one a runtime */
-	struct inbox batches; /* what somebody has too much of */
-	struct inbox blocks;  /* all memory, to be freed in the end */
+struct node_pool { /* one a runtime */
+	uint64_t free __attribute__((aligned(CACHE_LINE))); /* blocks that somebody had too many of */
+	struct filch_slot_ *slabs; /* all memory, to be freed in the end */
 };
 
 bool node_refill(struct nodes *n, struct node_pool *pool);
+void node_settle(struct nodes *n, struct node_pool *pool);
+
+static inline struct filch_slot_ *node_block(struct filch_slot_ *node)
+{
+	return (struct filch_slot_ *)((uintptr_t)node & ~(uintptr_t)4095);
+}
 
 /* NULL without memory. */
 static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool)
 {
-	struct filch_slot_ *node;
-
-	if (!n->some && !node_refill(n, pool))
+	if (n->next == n->end && !node_refill(n, pool))
 		return NULL;
-	node = n->some;
-	n->some = item_next(node);
-	n->count--;
-	__builtin_prefetch(n->some, 1);
-	return node;
+	__builtin_prefetch(n->next + NODES_AHEAD, 1);
+	return n->next++;
 }
 
-struct filch_slot_ *node_take_one(struct node_pool *pool); /* for who has none in hand */
-void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node);
+static inline void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node)
+{
+	struct filch_slot_ *block = node_block(node);
+
+	if (block != n->giving) {
+		node_settle(n, pool);
+		n->giving = block;
+	}
+	n->given++;
+}
+
+struct filch_slot_ *node_take_alone(struct node_pool *pool); /* for who has none in hand: a block for it */
 void node_pool_destroy(struct node_pool *pool);
 
 #endif

@@ -24,7 +24,7 @@
  *
  * The argument needs an item to stay where it can be seen. Whoever moves items from one queue to
  * another takes them out of sight for a moment, in which somebody may pass W4: so it does P2 and P3
- * again afterwards (empty_inbox in steal.c).
+ * again afterwards (collect() in steal.c).
  *
  * The claim moves the claimed worker from asleep to searching on its behalf, before that worker
  * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search

@@ -29,8 +29,11 @@ static uint64_t pending(filch *rt)
 	for (unsigned i = 0; i < rt->count; i++)
 		done += load_seq(&rt->worker[i]->done);
 	admitted = load_seq(&rt->foreign_admitted);
-	for (unsigned i = 0; i < rt->count; i++)
+	for (unsigned i = 0; i < rt->count; i++) {
 		admitted += load_seq(&rt->worker[i]->admitted);
+		for (int j = 0; j < PORTS; j++)
+			admitted += port_admitted(&rt->worker[i]->port[j]);
+	}
 	return admitted - done;
 }
 

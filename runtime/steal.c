@@ -3,10 +3,10 @@
  * Whom to steal from: everybody in turn, beginning with a random one, so that thieves spread (R. D.
  * Blumofe and C. E. Leiserson, "Scheduling multithreaded computations by work stealing", Journal of
  * the ACM 46(5), 1999). From each first a fork, the oldest and so the biggest; then half of what is
- * ready there; then its inbox.
+ * ready there; then what threads outside have left with it.
  *
  * One fork at a time: a second one taken from a tree would be a piece that its owner will want to
- * join soon. Ready tasks and what comes from an inbox are many and small, and the visit costs more
+ * join soon. Ready tasks and what comes from outside are many and small, and the visit costs more
  * than they do.
  */
 #include "steal.h"
@@ -35,14 +35,26 @@ static void put_back(struct worker *w, void **items, int64_t n)
 		inbox_put(&w->inbox, items[--n]);
 }
 
+/* At the end of w's ready queue; or where they stay reachable, without memory for it to grow. */
+static void ready_many(struct worker *w, void **items, int64_t n)
+{
+	if (n && deque_push(&w->ready, items, n))
+		put_back(w, items, n);
+}
+
+static void wait_turns(int turns)
+{
+	for (int i = 0; i < turns; i++)
+		spin_pause();
+}
+
 /* Does it come to its queues soon, by how it did lately? */
 static bool moves(struct worker *victim)
 {
 	/* Relaxed: only compared; a wrong answer costs a visit. */
 	uint32_t tick = load_relaxed(&victim->tick);
 
-	for (int i = 0; i < GLANCE; i++)
-		spin_pause();
+	wait_turns(GLANCE);
 	return load_relaxed(&victim->tick) != tick; /* relaxed: as above */
 }
 
@@ -59,12 +71,12 @@ static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim, 
 	if (!size || (size == 1 && !last && victim != w && moves(victim)))
 		return NULL;
 	n = deque_take(&victim->ready, items, size < 2 * MANY ? (size + 1) / 2 : MANY);
-	if (n > 1 && deque_push(&w->ready, items + 1, n - 1))
-		put_back(w, items + 1, n - 1);
+	if (n > 1)
+		ready_many(w, items + 1, n - 1);
 	return n ? items[0] : NULL;
 }
 
-void empty_inbox(struct worker *w, struct inbox *in)
+static bool empty_inbox(struct worker *w, struct inbox *in)
 {
 	struct filch_slot_ *item = inbox_take(in);
 	bool any = item;
@@ -77,12 +89,38 @@ void empty_inbox(struct worker *w, struct inbox *in)
 			items[n] = item;
 			item = item_next(item);
 		}
-		if (deque_push(&w->ready, items, n))
-			put_back(w, items, n); /* no memory to grow: they stay reachable */
+		ready_many(w, items, n);
 	}
+	return any;
+}
+
+static bool empty_port(struct worker *w, struct port *p)
+{
+	void *items[MANY];
+	int64_t n = deque_take(&p->arrived, items, MANY);
+
+	ready_many(w, items, n);
+	return n;
+}
+
+void collect(struct worker *w, struct worker *from)
+{
+	bool any = empty_inbox(w, &from->inbox);
+
+	for (int i = 0; i < PORTS; i++)
+		any |= empty_port(w, &from->port[i]);
 	if (any)
 		/* They were out of sight for a moment, in which somebody may have gone to sleep. */
 		wake_one(w->rt);
+}
+
+bool has_mail(const struct worker *w)
+{
+	bool any = !inbox_empty(&w->inbox);
+
+	for (int i = 0; i < PORTS; i++)
+		any |= deque_size(&w->port[i].arrived) > 0;
+	return any;
 }
 
 static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, bool last)
@@ -91,8 +129,8 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, b
 
 	if (!item)
 		item = steal_ready(w, victim, last);
-	if (!item && !inbox_empty(&victim->inbox)) {
-		empty_inbox(w, &victim->inbox);
+	if (!item && has_mail(victim)) {
+		collect(w, victim);
 		item = deque_steal(&w->ready);
 	}
 	/* Relaxed inside: statistics. */
@@ -140,7 +178,7 @@ bool anything(struct filch *rt)
 	for (unsigned i = 0; i < rt->count; i++) {
 		struct worker *w = rt->worker[i];
 
-		if (deque_size(&w->forks) || deque_size(&w->ready) || !inbox_empty(&w->inbox))
+		if (deque_size(&w->forks) || deque_size(&w->ready) || has_mail(w))
 			return true;
 	}
 	return false;
@@ -197,17 +235,36 @@ void wake_all(struct filch *rt)
 }
 
 /*
- * A thread outside keeps to one inbox, so that what it submits stays in order and producers do not
- * collide in one place.
+ * A thread outside keeps to one worker and, unless it is occupied, to one of its ports, so that what
+ * it submits stays in order and producers do not collide in one place.
  */
-struct worker *host_of_thread(struct filch *rt)
+static unsigned thread_number(void)
 {
 	static unsigned threads;
 	static _Thread_local unsigned number __attribute__((tls_model("initial-exec")));
 
 	if (!number)
 		number = 1 + add_relaxed(&threads, 1); /* relaxed: only to tell threads apart */
-	return rt->worker[number % rt->count];
+	return number;
+}
+
+struct worker *host_of_thread(struct filch *rt)
+{
+	return rt->worker[thread_number() % rt->count];
+}
+
+struct port *enter_port(struct filch *rt)
+{
+	struct worker *host = host_of_thread(rt);
+	unsigned first = thread_number() / rt->count;
+
+	for (unsigned i = 0; i < PORTS; i++) {
+		struct port *p = &host->port[(first + i) % PORTS];
+
+		if (port_enter(p))
+			return p;
+	}
+	return NULL;
 }
 
 void ready_here(struct worker *w, struct filch_slot_ *item)

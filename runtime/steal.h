@@ -17,9 +17,11 @@
 struct filch_slot_ *steal(struct worker *w, bool last);
 
 /*
- * Move what threads outside have left in an inbox to w's ready queue, where everybody can steal it.
+ * Move what threads outside have left with a worker, or a good deal of it, to w's ready queue, where
+ * everybody can steal it.
  */
-void empty_inbox(struct worker *w, struct inbox *in);
+void collect(struct worker *w, struct worker *from);
+bool has_mail(const struct worker *w); /* is there anything of the kind? */
 
 /* Ask every other worker to publish forks: the argument is in fork.c. After parking_search(). */
 void poison_others(struct worker *w);

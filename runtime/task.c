@@ -17,41 +17,6 @@ static struct task *task_in(struct filch_slot_ *slot)
 	return (struct task *)(void *)slot->data;
 }
 
-/*
- * From the worker in hand if there is one, otherwise from what is kept for the threads of an inbox.
- */
-static struct filch_slot_ *new_node(struct filch *rt, struct worker *in)
-{
-	struct filch_slot_ *node;
-	struct worker *host;
-
-	if (in)
-		return node_take(&in->nodes, &rt->nodes);
-	host = host_of_thread(rt);
-	if (!try_lock(&host->outside_word))
-		return node_take_one(&rt->nodes);
-	node = node_take(&host->outside, &rt->nodes);
-	unlock(&host->outside_word, 0);
-	return node;
-}
-
-/* Count a task out: it has run on this worker, or (NULL) it was refused after all. */
-static void count_out(struct filch *rt, struct worker *w)
-{
-	if (rt->max_pending)
-		add_seq(&rt->pending, -(uint64_t)1);
-	if (w) {
-		/*
-		 * Release: what the task admitted before its end. Pairs with the sums in
-		 * runtime_quiet().
-		 */
-		store_release(&w->done, w->done + 1);
-		return;
-	}
-	add_seq(&rt->refused, 1);
-	wake_one(rt); /* if it is stopping, somebody must compare the counts again */
-}
-
 /* One of max_pending. By CAS, so that what is refused is at no moment counted. */
 static bool take_place(struct filch *rt)
 {
@@ -64,25 +29,36 @@ static bool take_place(struct filch *rt)
 	return true;
 }
 
-/*
- * Count a task in. A thread outside counts first and looks at stopping after, both seq_cst, as
- * filch_stop() sets stopping before anybody compares the counts: either we see it, or the task is
- * seen.
- */
-static int admit(struct filch *rt, struct worker *in)
+static void give_place(struct filch *rt)
 {
-	if (rt->max_pending && !take_place(rt))
-		return -EAGAIN;
-	if (in) {
-		/* Release: pairs with the sums in runtime_quiet(). */
-		store_release(&in->admitted, in->admitted + 1);
-		return 0;
-	}
+	if (rt->max_pending)
+		add_seq(&rt->pending, -(uint64_t)1);
+}
+
+/*
+ * Count in a task from outside, or refuse it. A thread outside counts first and looks at stopping
+ * after, both seq_cst, as filch_stop() sets stopping before anybody compares the counts: either we
+ * see it, or the task is seen. Entering a port is such a count.
+ */
+static int admit(struct filch *rt)
+{
 	add_seq(&rt->foreign_admitted, 1);
-	if (!load_seq(&rt->stopping))
-		return 0;
-	count_out(rt, NULL);
-	return -ESHUTDOWN;
+	return load_seq(&rt->stopping) ? -ESHUTDOWN : 0;
+}
+
+/* Count out what was counted in. If rt is stopping somebody must compare the counts again. */
+static void refuse(struct filch *rt)
+{
+	add_seq(&rt->refused, 1);
+	wake_one(rt);
+}
+
+/* A task has run on this worker. */
+static void count_out(struct worker *w)
+{
+	give_place(w->rt);
+	/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
+	store_release(&w->done, w->done + 1);
 }
 
 static void run_task(struct filch_slot_ *slot)
@@ -100,7 +76,7 @@ static void run_task(struct filch_slot_ *slot)
 	t.fn(t.arg);
 	w = worker_here();
 	w->current->group = NULL;
-	count_out(w->rt, w);
+	count_out(w);
 	count_up(&w->stats.tasks); /* relaxed inside: a statistic */
 	if (t.group)
 		group_done(w, t.group);
@@ -108,26 +84,85 @@ static void run_task(struct filch_slot_ *slot)
 		waiter_wake(t.waiter);
 }
 
-int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
-                struct filch_group *group)
+static void fill(struct filch_slot_ *node, const struct task *t)
+{
+	node->run = run_task;
+	*task_in(node) = *t;
+}
+
+static int submit_here(struct worker *w, const struct task *t)
+{
+	struct filch_slot_ *node = node_take(&w->nodes, &w->rt->nodes);
+
+	if (!node)
+		return -ENOMEM;
+	fill(node, t);
+	/* Release: pairs with the sums in runtime_quiet(). */
+	store_release(&w->admitted, w->admitted + 1);
+	ready_here(w, node);
+	return 0;
+}
+
+/* All ports are occupied. */
+static int submit_alone(struct filch *rt, const struct task *t)
 {
 	struct filch_slot_ *node;
-	int error = admit(rt, in);
+	int error = admit(rt);
 
 	if (error)
 		return error;
-	node = new_node(rt, in);
-	if (!node) {
-		count_out(rt, NULL);
+	node = node_take_alone(&rt->nodes);
+	if (!node)
 		return -ENOMEM;
-	}
-	node->run = run_task;
-	*task_in(node) = (struct task){ fn, arg, group, NULL };
-	if (in)
-		ready_here(in, node);
-	else
-		ready_from_outside(rt, node);
+	fill(node, t);
+	ready_from_outside(rt, node);
 	return 0;
+}
+
+static int submit_in(struct port *p, struct filch *rt, const struct task *t)
+{
+	struct filch_slot_ *node;
+
+	if (load_seq(&rt->stopping))
+		return -ESHUTDOWN;
+	node = node_take(&p->nodes, &rt->nodes);
+	if (!node)
+		return -ENOMEM;
+	fill(node, t);
+	if (deque_push_one(&p->arrived, node))
+		inbox_put(&host_of_thread(rt)->inbox, node);
+	return 0;
+}
+
+static int submit_outside(struct filch *rt, const struct task *t)
+{
+	struct port *p = enter_port(rt);
+	int error;
+
+	if (!p) {
+		error = submit_alone(rt, t);
+	} else {
+		error = submit_in(p, rt, t);
+		port_leave(p);
+		wake_one(rt);
+	}
+	if (error)
+		refuse(rt);
+	return error;
+}
+
+int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
+                struct filch_group *group)
+{
+	struct task t = { fn, arg, group, NULL };
+	int error;
+
+	if (rt->max_pending && !take_place(rt))
+		return -EAGAIN;
+	error = in ? submit_here(in, &t) : submit_outside(rt, &t);
+	if (error)
+		give_place(rt);
+	return error;
 }
 
 int filch_submit(filch *rt, filch_fn *fn, void *arg)
@@ -154,9 +189,14 @@ int filch_run(filch *rt, filch_fn *fn, void *arg)
 		fn(arg);
 		return 0;
 	}
-	error = admit(rt, NULL);
-	if (error)
+	if (rt->max_pending && !take_place(rt))
+		return -EAGAIN;
+	error = admit(rt);
+	if (error) {
+		refuse(rt);
+		give_place(rt);
 		return error;
+	}
 	w = wait_begin(&thread, FILCH_NEVER);
 	slot.run = run_task;
 	slot.state = rt;

@@ -234,7 +234,7 @@ void expire(struct timers *ts)
 
 void gather(struct worker *w)
 {
-	empty_inbox(w, &w->inbox);
+	collect(w, w);
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
@@ -257,8 +257,8 @@ static struct filch_slot_ *own_item(struct worker *w)
 		poison_if_hungry(w);
 	if (!item)
 		item = deque_steal(&w->ready);
-	if (!item && !inbox_empty(&w->inbox)) {
-		empty_inbox(w, &w->inbox);
+	if (!item && has_mail(w)) {
+		collect(w, w);
 		item = deque_steal(&w->ready);
 	}
 	if (!item) {
@@ -392,6 +392,10 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	if (deque_init(&w->forks, 256, 0, retire_array) ||
 	    deque_init(&w->ready, 256, 0, retire_array))
 		return -ENOMEM;
+	for (int i = 0; i < PORTS; i++) {
+		if (port_init(&w->port[i]))
+			return -ENOMEM;
+	}
 	w->poller = poller_new();
 	if (!w->poller)
 		return -EMFILE;
@@ -406,6 +410,8 @@ void worker_destroy(struct worker *w)
 		poller_free(w->poller);
 	deque_destroy(&w->forks);
 	deque_destroy(&w->ready);
+	for (int i = 0; i < PORTS; i++)
+		port_destroy(&w->port[i]);
 	while (w->slots)
 		slots_free(worker_take_slots(w));
 }

@@ -10,6 +10,7 @@
 #include "node.h"
 #include "park.h"
 #include "poller.h"
+#include "port.h"
 #include "stack.h"
 #include "timer.h"
 #include "wait.h"
@@ -20,9 +21,8 @@
 struct worker {
 	/* Others write to these. */
 	struct park park;
-	struct inbox inbox;
-	uint64_t outside_word; /* the lock of the next; threads outside only try it */
-	struct nodes outside;  /* memory for tasks that they put into the inbox */
+	struct inbox inbox; /* stacks that threads outside woke, and what finds no place elsewhere */
+	struct port port[PORTS]; /* tasks from threads outside */
 	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
 	struct timers timers;
@@ -59,7 +59,7 @@ struct worker {
 struct filch {
 	struct parking parking;
 	/* Tasks from outside the pool. */
-	uint64_t foreign_admitted __attribute__((aligned(CACHE_LINE)));
+	uint64_t foreign_admitted __attribute__((aligned(CACHE_LINE))); /* but through no port */
 	uint64_t refused; /* tasks that were counted and then refused */
 	uint64_t pending; /* kept only when max_pending asks for it */
 	uint64_t max_pending;
@@ -180,6 +180,7 @@ static inline void poison_if_hungry(struct worker *w)
 struct slots *worker_take_slots(
 	struct worker *w); /* those in hand, for the current stack; never NULL */
 struct worker *host_of_thread(struct filch *rt); /* whose inbox the calling thread uses */
+struct port *enter_port(struct filch *rt); /* one that is free, of the same worker, or NULL */
 bool runtime_quiet(struct filch *rt);
 void retire_array(struct deque_array *old); /* free when no thief reads it any more */
 
