@@ -42,6 +42,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define ENTRIES 8 /* in a cache line */
 #define AHEAD 4 /* items: when the first of a long queue is taken, this one's memory is fetched */
 
 static struct deque_array *array_new(size_t capacity)
@@ -138,6 +139,7 @@ int deque_push_one(struct deque *d, void *item)
 	if (!fits(d, a, bottom, 1))
 		return deque_push(d, &item, 1);
 	put(a, bottom, item);
+	prefetch_write(&a->entry[(bottom + 2 * ENTRIES) & a->mask]);
 	store_seq(&d->bottom, bottom + 1); /* as in deque_push() */
 	return 0;
 }

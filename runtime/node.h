@@ -38,7 +38,7 @@ static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *p
 {
 	if (n->next == n->end && !node_refill(n, pool))
 		return NULL;
-	__builtin_prefetch(n->next + NODES_AHEAD, 1);
+	prefetch_write(n->next + NODES_AHEAD);
 	return n->next++;
 }
 
