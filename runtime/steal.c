@@ -48,6 +48,24 @@ static void wait_turns(int turns)
 		spin_pause();
 }
 
+/*
+ * How many items there are, a little later if they keep coming: each look at a queue that somebody
+ * fills takes the line from him, and costs both of them more than many items do.
+ */
+static int64_t ripe(const struct deque *d)
+{
+	int64_t size = deque_size(d), before = 0;
+
+	for (int turns = GLANCE / 4; turns <= 2 * GLANCE; turns *= 2) {
+		if (size <= before || size >= MANY)
+			break;
+		before = size;
+		wait_turns(turns);
+		size = deque_size(d);
+	}
+	return size;
+}
+
 /* Does it come to its queues soon, by how it did lately? */
 static bool moves(struct worker *victim)
 {
@@ -65,7 +83,7 @@ static bool moves(struct worker *victim)
  */
 static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim, bool last)
 {
-	int64_t size = deque_size(&victim->ready), n;
+	int64_t size = last ? deque_size(&victim->ready) : ripe(&victim->ready), n;
 	void *items[MANY];
 
 	if (!size || (size == 1 && !last && victim != w && moves(victim)))
@@ -97,8 +115,10 @@ static bool empty_inbox(struct worker *w, struct inbox *in)
 static bool empty_port(struct worker *w, struct port *p)
 {
 	void *items[MANY];
-	int64_t n = deque_take(&p->arrived, items, MANY);
+	int64_t n = 0;
 
+	if (deque_size(&w->ready) || ripe(&p->arrived))
+		n = deque_take(&p->arrived, items, MANY);
 	ready_many(w, items, n);
 	return n;
 }
