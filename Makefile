@@ -55,7 +55,7 @@ FLAGS_runtime := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -fn
 LLHTTP := /usr/share/llhttp
 LLHTTP_FLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
 FLAGS_server := $(LLHTTP_FLAGS)
-FLAGS_tests  := -Iruntime
+FLAGS_tests  := -Iruntime $(LLHTTP_FLAGS)
 TEST_LIBS    := -lcriterion
 ifeq ($(SAN),thread)
 # Criterion does not run under ThreadSanitizer: the same tests run on a stand-in.
@@ -76,6 +76,7 @@ RUNTIME_O := $(patsubst %.c,$(O)/%.o,$(wildcard runtime/*.c)) \
 LLHTTP_O  := $(patsubst %,$(O)/llhttp/%.o,api http llhttp)
 SERVER_O  := $(patsubst %.c,$(O)/%.o,$(wildcard server/*.c))
 UNIT      := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c))
+FUZZ      := $(B)/tests/fuzz/request
 STRESS    := $(patsubst %.c,$(B)/%,$(wildcard tests/stress/*.c))
 LIB_A     := $(B)/libfilch.a
 LIB_SO    := $(B)/libfilch.so.$(VERSION)
@@ -83,7 +84,7 @@ FILCHD    := $(if $(SERVER_O),$(B)/filchd)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps deps-rivals serve check stress bench bench-quick install uninstall lint format \
+.PHONY: all deps deps-rivals serve check stress fuzz bench bench-quick install uninstall lint format \
 	help clean FORCE
 
 all: $(LIB_A) $(LIB_SO) $(FILCHD) ## libraries and filchd (the default)
@@ -156,10 +157,26 @@ $(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O) $(O)/sources
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(TEST_LIBS)
 
+# The fuzz target replays its corpus; with clang's libFuzzer it looks for more by itself.
+FUZZ_C := tests/fuzz/request.c server/request.c server/buffer.c $(LLHTTP)/api.c $(LLHTTP)/http.c \
+	$(LLHTTP)/llhttp.c
+
+$(FUZZ): $(O)/tests/fuzz/request.o $(O)/server/request.o $(O)/server/buffer.o $(LLHTTP_O)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^
+
+FUZZ_SECONDS ?= 60
+fuzz: | $(DEPS) ## looks for requests that are read in two ways, for a minute (FUZZ_SECONDS=)
+	@mkdir -p $(B)/fuzz/corpus
+	$(call say,CC)clang -std=c11 $(COMMON) -g -O1 $(LLHTTP_FLAGS) -DLIBFUZZER -w \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $(B)/fuzz/request $(FUZZ_C)
+	$(Q)cd $(B)/fuzz && ./request -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 \
+		corpus $(CURDIR)/tests/fuzz/corpus
+
 RUN_TESTS = B='$(B)' SAN='$(SAN)' SAN_FLAGS='$(SAN_FLAGS)' CC='$(CC)' \
 	UNIT='$(UNIT)' STRESS='$(STRESS)' tests/run
 
-check: all $(UNIT) $(STRESS) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
+check: all $(UNIT) $(STRESS) $(FUZZ) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
 	$(Q)$(RUN_TESTS)
 
 stress: $(STRESS) | $(DEPS) ## the stress tests at full length (check runs a hundredth)

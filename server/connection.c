@@ -198,27 +198,14 @@ static void answer(struct connection *c)
 	send_reply(c, &r);
 }
 
-/* Empty lines between requests: RFC 9112 2.2 asks to ignore them. */
-static bool skip_empty_lines(struct connection *c)
-{
-	const char *at = c->in.data + c->start;
-	const char *end = c->in.data + c->in.length;
-
-	if (c->request.used || at == end || *at != '\r')
-		return at < end;
-	while (end - at >= 2 && at[0] == '\r' && at[1] == '\n')
-		at += 2;
-	c->start = (size_t)(at - c->in.data);
-	return at < end && !(end - at == 1 && *at == '\r');
-}
-
 /* Answer every request that is there, whole. */
 static void answer_all(struct connection *c)
 {
 	struct request *q = &c->request;
 	enum progress progress = REQUEST_READY;
 
-	while (!c->closing && skip_empty_lines(c) && progress == REQUEST_READY) {
+	while (!c->closing && progress == REQUEST_READY &&
+	       request_begins(q, c->in.data, c->in.length, &c->start)) {
 		progress = request_feed(q, c->in.data + c->start, c->in.length - c->start);
 		if (progress == REQUEST_BAD)
 			refuse(c, q->status);

@@ -188,9 +188,10 @@ static int note_header(struct request *q, struct text name, struct text value)
 		break;
 	case 6:
 		if (same(name, "expect")) {
-			if (!same(value, "100-continue"))
-				return refuse(q, 417);
-			q->expects_100 = true;
+			if (same(value, "100-continue"))
+				q->expects_100 = true;
+			else
+				q->expects_else = true;
 		}
 		break;
 	case 14:
@@ -239,10 +240,11 @@ static size_t end_of_previous(struct request *q)
 	return q->headers ? end_of_header(q) : end_of_line(q);
 }
 
+/* 400, as for what is malformed: which of the two is seen first depends on the split. */
 static int carry(struct request *q, size_t length)
 {
 	q->baggage += length;
-	return q->baggage > q->limits->header ? refuse(q, 431) : 0;
+	return q->baggage > q->limits->header ? refuse(q, 400) : 0;
 }
 
 static size_t place_of(const struct request *q, const char *at)
@@ -265,8 +267,7 @@ static int on_field(llhttp_t *parser, const char *at, size_t length)
 	}
 	if (end_of_previous(q) != place)
 		return refuse(q, 400);
-	if (++q->headers > MAX_HEADERS)
-		return refuse(q, 431);
+	q->headers++;
 	q->name = place;
 	q->name_length = length;
 	q->value_length = 0;
@@ -297,6 +298,12 @@ static int on_headers_complete(llhttp_t *parser)
 	q->method = parser->method;
 	q->http_1_0 = parser->http_minor == 0;
 	q->keep_alive = llhttp_should_keep_alive(parser) && !(parser->flags & F_CONNECTION_CLOSE);
+	/* Only now, when the whole head is known to be well formed: the answer must not tell how it
+	 * was split. */
+	if (q->headers > MAX_HEADERS)
+		return refuse(q, 431);
+	if (q->expects_else)
+		return refuse(q, 417);
 	if (!q->hosts && !q->http_1_0)
 		return refuse(q, 400);
 	if (q->encodings && (q->lengths || q->http_1_0))
@@ -367,6 +374,18 @@ void request_reset(struct request *q, const struct request_limits *limits)
 	q->limits = limits;
 	llhttp_init(&q->parser, HTTP_REQUEST, &settings);
 	q->parser.data = q;
+}
+
+bool request_begins(const struct request *q, const char *data, size_t length, size_t *start)
+{
+	const char *at = data + *start, *end = data + length;
+
+	if (q->used || *start == length || *at != '\r')
+		return *start < length;
+	while (end - at >= 2 && crlf(at))
+		at += 2;
+	*start = (size_t)(at - data);
+	return at < end && !(end - at == 1 && *at == '\r');
 }
 
 void request_forget(struct request *q)

@@ -52,12 +52,18 @@ struct request {
 	size_t forgotten; /* bytes between the head and what is at first + head now */
 	size_t baggage;   /* chunk extensions and trailers, which nobody keeps */
 	unsigned headers, hosts, lengths, encodings;
-	bool unknown_method;
+	bool unknown_method, expects_else;
 	llhttp_t parser;
 };
 
 /* Ready for the first byte; what the last one's body took can be used again. */
 void request_reset(struct request *q, const struct request_limits *limits);
+
+/*
+ * Passes over empty lines before a request, as RFC 9112 2.2 asks: *start moves on. False: nothing
+ * of the request itself is there.
+ */
+bool request_begins(const struct request *q, const char *data, size_t length, size_t *start);
 
 /*
  * There are length bytes from first on, the request's first byte; q->used of them were there the
