@@ -174,6 +174,15 @@ void cpus_allow(pthread_t thread, int cpu)
 	pthread_setaffinity_np(thread, sizeof(set), set);
 }
 
+void cpus_as(pthread_t thread)
+{
+	cpus set;
+
+	memset(set, 0, sizeof(set));
+	if (!pthread_getaffinity_np(thread, sizeof(set), set))
+		sched_setaffinity(0, sizeof(set), set);
+}
+
 void cpus_pin(unsigned n)
 {
 	cpus set, one;

@@ -26,6 +26,7 @@ bool cpus_forbid(pthread_t thread, int cpu);
 void cpus_allow(pthread_t thread, int cpu);
 
 /* Bind the calling thread to the n-th of the CPUs that it may run on. */
+void cpus_as(pthread_t thread); /* the calling thread may use the CPUs that this one may */
 void cpus_pin(unsigned n);
 
 #endif

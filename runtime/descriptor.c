@@ -342,16 +342,17 @@ void descriptor_ready(struct descriptor *d, uint32_t events)
 	side_ready(&d->side[EITHER], gone ? EAGER : 0);
 }
 
-void descriptors_forget(struct filch *rt)
+void descriptors_forget(struct filch *rt, struct poller *poller)
 {
 	for (int i = 0; i < CHUNKS; i++) {
 		struct descriptor *d = load_acquire(&chunk[i]); /* acquire: as look_up() */
 
 		for (int j = 0; d && j < PER_CHUNK; j++) {
-			if (load_seq(&d[j].rt) != rt)
+			if (load_seq(&d[j].rt) != rt ||
+			    (poller && load_seq(&d[j].poller) != poller))
 				continue;
 			unwatch(&d[j], i * PER_CHUNK + j, rt);
-			/* Tasks of another runtime: they look again, and watch it themselves. */
+			/* Those who wait look again, and watch it where they run. */
 			end_waits(&d[j], 0);
 		}
 	}

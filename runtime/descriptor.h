@@ -70,7 +70,7 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 /* The poller's news: EPOLLIN and so on. */
 void descriptor_ready(struct descriptor *d, uint32_t events);
 
-/* A runtime and its pollers go away. */
-void descriptors_forget(struct filch *rt);
+/* A poller of rt, or (NULL) all of them, will not be looked at any more. */
+void descriptors_forget(struct filch *rt, struct poller *poller);
 
 #endif

@@ -171,6 +171,19 @@ void node_settle(struct nodes *n, struct node_pool *pool)
 		give_block(n, pool, block);
 }
 
+/* The open block stays, and with it nodes that nobody has used. */
+void nodes_release(struct nodes *n, struct node_pool *pool)
+{
+	node_settle(n, pool);
+	while (n->free) {
+		struct filch_slot_ *block = n->free;
+
+		n->free = item_next(block);
+		pool_push(pool, block);
+	}
+	n->kept = 0;
+}
+
 struct filch_slot_ *node_take_alone(struct node_pool *pool)
 {
 	struct nodes n = { 0 };

@@ -54,6 +54,7 @@ static inline void node_give(struct nodes *n, struct node_pool *pool, struct fil
 }
 
 struct filch_slot_ *node_take_alone(struct node_pool *pool); /* for who has none in hand: a block for it */
+void nodes_release(struct nodes *n, struct node_pool *pool); /* what is in hand, for others */
 void node_pool_destroy(struct node_pool *pool);
 
 #endif

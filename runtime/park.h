@@ -11,8 +11,9 @@ enum {
 	AWAKE,
 	PARKED,
 	POLLING,
-	CLAIMED
-}; /* POLLING: asleep in the poller, to be woken through it */
+	CLAIMED,
+	AWAY
+}; /* POLLING: asleep in the poller, to be woken through it; AWAY: no thread, see resize.c */
 
 struct park { /* one a worker */
 	uint32_t state __attribute__((aligned(CACHE_LINE)));

@@ -7,8 +7,6 @@
  */
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <urcu/urcu-memb.h>
@@ -23,12 +21,6 @@
 #define MIN_STACK     ((size_t)16 << 10)
 #define MAX_STACK     ((size_t)1 << 30)
 #define DEFAULT_STACK ((size_t)256 << 10)
-
-/*
- * What a thread does to itself; blocking these would make the kernel kill the process without a
- * word.
- */
-static const int synchronous[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
 
 char filch_retired_, filch_watched_;
 
@@ -80,26 +72,22 @@ static void install_atfork(void)
 
 static struct filch *new_runtime(const struct filch_options *o)
 {
-	unsigned count = o->workers ? o->workers : cpus_usable();
-	size_t bytes = (sizeof(struct filch) + count * sizeof(struct worker *) + CACHE_LINE - 1) &
-	               ~(size_t)(CACHE_LINE - 1);
-	struct filch *rt = aligned_alloc(CACHE_LINE, bytes);
+	struct filch *rt = aligned_alloc(CACHE_LINE, sizeof(*rt));
 
 	if (!rt)
 		return NULL;
-	memset(rt, 0, bytes);
+	memset(rt, 0, sizeof(*rt));
 	rt->max_pending = o->max_pending;
 	rt->flags = o->flags;
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
-	rt->count = count;
-	rt->apart = !(o->flags & FILCH_PIN) && count > 1 && count <= cpus_allowed();
+	rt->cpus = cpus_allowed();
 	return rt;
 }
 
 static void free_runtime(struct filch *rt)
 {
-	for (unsigned i = 0; i < rt->count && rt->worker[i]; i++) {
+	for (unsigned i = 0; i < rt->known; i++) {
 		worker_destroy(rt->worker[i]);
 		free(rt->worker[i]);
 	}
@@ -110,78 +98,26 @@ static void free_runtime(struct filch *rt)
 	free(rt);
 }
 
-static int new_worker(struct filch *rt, unsigned i)
-{
-	struct worker *w = aligned_alloc(CACHE_LINE, sizeof(*w));
-
-	if (!w)
-		return -ENOMEM;
-	memset(w, 0, sizeof(*w));
-	rt->worker[i] = w;
-	return worker_init(w, rt, i);
-}
-
-static void *thread_main(void *worker)
-{
-	struct worker *w = worker;
-	char name[16];
-
-	snprintf(name, sizeof(name), "filch/%u", w->index);
-	pthread_setname_np(pthread_self(), name);
-	if (w->rt->flags & FILCH_PIN)
-		cpus_pin(w->index);
-	if (w->rt->flags & FILCH_REPORT_OVERFLOW)
-		overflow_begin_thread();
-	worker_main(w);
-	if (w->rt->flags & FILCH_REPORT_OVERFLOW)
-		overflow_end_thread();
-	return NULL;
-}
-
-/* Wait for the first n workers. */
-static void join_workers(struct filch *rt, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		pthread_join(rt->worker[i]->id, NULL);
-}
-
 /*
- * Workers leave asynchronous signals to the program's own threads, and keep those that say that
- * they did something wrong.
+ * The watcher first: its CPUs are what a worker's are taken from. Its first task is to look after
+ * nobody.
  */
-static int start_threads(struct filch *rt)
+static int set_up(struct filch *rt, unsigned workers)
 {
-	sigset_t ours, before;
-	unsigned started;
-	int error = 0;
+	int error;
 
-	sigfillset(&ours);
-	for (size_t i = 0; i < sizeof(synchronous) / sizeof(synchronous[0]); i++)
-		sigdelset(&ours, synchronous[i]);
-	pthread_sigmask(SIG_SETMASK, &ours, &before);
-	for (started = 0; started < rt->count && !error; started += !error)
-		error = pthread_create(&rt->worker[started]->id, NULL, thread_main,
-		                       rt->worker[started]);
-	if (!error)
-		error = -watch_start(rt);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error) {
-		store_seq(&rt->ended, 1);
-		wake_all(rt);
-		join_workers(rt, started);
-	}
-	return -error;
-}
-
-static int set_up(struct filch *rt)
-{
-	int error = 0;
-
-	for (unsigned i = 0; i < rt->count && !error; i++)
-		error = new_worker(rt, i);
-	if (!error && rt->flags & FILCH_REPORT_OVERFLOW)
+	if (rt->flags & FILCH_REPORT_OVERFLOW)
 		overflow_install();
-	return error ? error : start_threads(rt);
+	error = watch_start(rt);
+	if (error)
+		return error;
+	error = workers_set(rt, workers);
+	if (!error)
+		return 0;
+	runtime_end(rt);
+	workers_join(rt);
+	watch_stop(rt);
+	return error;
 }
 
 filch *filch_start(const struct filch_options *options)
@@ -201,7 +137,7 @@ filch *filch_start(const struct filch_options *options)
 	if (!(options->flags & FILCH_NO_ATFORK))
 		pthread_once(&atfork, install_atfork);
 	rt = new_runtime(options);
-	error = rt ? set_up(rt) : -ENOMEM;
+	error = rt ? set_up(rt, options->workers ? options->workers : cpus_usable()) : -ENOMEM;
 	if (error) {
 		if (rt)
 			free_runtime(rt);
@@ -216,11 +152,11 @@ static void *finish(void *runtime)
 {
 	struct filch *rt = runtime;
 
-	join_workers(rt, rt->count);
+	workers_join(rt);
 	watch_stop(rt);
 	while (load_seq(&rt->visitors))
 		sched_yield();
-	descriptors_forget(rt);
+	descriptors_forget(rt, NULL);
 	free_runtime(rt);
 	return NULL;
 }

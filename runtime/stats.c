@@ -25,11 +25,13 @@ static void add(struct filch_stats *out, const struct filch_stats *s)
 static uint64_t pending(filch *rt)
 {
 	uint64_t done = load_seq(&rt->refused), admitted;
+	unsigned n = load_seq(&rt->known);
 
-	for (unsigned i = 0; i < rt->count; i++)
+	for (unsigned i = 0; i < n; i++)
 		done += load_seq(&rt->worker[i]->done);
 	admitted = load_seq(&rt->foreign_admitted);
-	for (unsigned i = 0; i < rt->count; i++) {
+	n = load_seq(&rt->known); /* again: a new worker's tasks must not be missed here */
+	for (unsigned i = 0; i < n; i++) {
 		admitted += load_seq(&rt->worker[i]->admitted);
 		for (int j = 0; j < PORTS; j++)
 			admitted += port_admitted(&rt->worker[i]->port[j]);
@@ -49,10 +51,13 @@ bool runtime_quiet(struct filch *rt)
 
 int filch_stats(filch *rt, int worker, struct filch_stats *out)
 {
-	if (!rt || !out || worker < -1 || worker >= (int)rt->count)
+	int n;
+
+	if (!rt || !out || worker < -1 || worker >= (int)filch_workers(rt))
 		return -EINVAL;
 	memset(out, 0, sizeof(*out));
-	for (int i = 0; i < (int)rt->count; i++) {
+	n = (int)load_seq(&rt->known); /* also those that have left: a total never falls */
+	for (int i = 0; i < n; i++) {
 		if (worker == -1 || worker == i)
 			add(out, &rt->worker[i]->stats);
 	}
@@ -65,7 +70,7 @@ int filch_stats(filch *rt, int worker, struct filch_stats *out)
 
 unsigned filch_workers(const filch *rt)
 {
-	return rt ? rt->count : 0;
+	return rt ? load_seq(&rt->active) : 0;
 }
 
 int filch_worker(void)

@@ -164,12 +164,12 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, b
 struct filch_slot_ *steal(struct worker *w, bool last)
 {
 	struct filch *rt = w->rt;
-	unsigned start = next_random(w) % rt->count;
+	unsigned n = load_seq(&rt->known), start = next_random(w) % n;
 	struct filch_slot_ *item = NULL;
 
 	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
-	for (unsigned i = 0; i < rt->count && !item; i++)
-		item = steal_from(w, rt->worker[(start + i) % rt->count], last);
+	for (unsigned i = 0; i < n && !item; i++)
+		item = steal_from(w, rt->worker[(start + i) % n], last);
 	sanitizer_before(&filch_retired_);
 	urcu_memb_read_unlock();
 	return item;
@@ -187,7 +187,9 @@ void poison_stack(struct stack *s)
 /* H2 and H3 of the argument in fork.c. */
 void poison_others(struct worker *w)
 {
-	for (unsigned i = 0; i < w->rt->count; i++) {
+	unsigned n = load_seq(&w->rt->known);
+
+	for (unsigned i = 0; i < n; i++) {
 		if (i != w->index)
 			poison_stack(load_seq(&w->rt->worker[i]->current));
 	}
@@ -195,7 +197,9 @@ void poison_others(struct worker *w)
 
 bool anything(struct filch *rt)
 {
-	for (unsigned i = 0; i < rt->count; i++) {
+	unsigned n = load_seq(&rt->known);
+
+	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = rt->worker[i];
 
 		if (deque_size(&w->forks) || deque_size(&w->ready) || has_mail(w))
@@ -213,34 +217,41 @@ static void rouse(struct worker *w, uint32_t how)
 }
 
 /*
- * Wake this one if it sleeps. Linux wakes a thread where it went to sleep, and takes milliseconds
- * to find out that it would be better off elsewhere, unless it knows of a cache that two CPUs
- * share: so if that is where the waker computes, it must not be there.
+ * Linux wakes a thread where it went to sleep, and takes milliseconds to find out that it would be
+ * better off elsewhere, unless it knows of a cache that two CPUs share: so if that is where the
+ * waker computes, it must not be there.
+ *
+ * Once it has been claimed it may run, and end, at any time; but not while wakers counts us.
  */
-static bool wake(struct filch *rt, struct worker *w)
+bool wake(struct filch *rt, struct worker *w)
 {
-	uint32_t how = park_claim(&rt->parking, &w->park);
+	uint32_t how;
 	bool elsewhere;
 	int here;
 
-	if (how == AWAKE)
+	if (!asleep(w))
 		return false;
-	here = rt->apart && worker_of(rt) ? sched_getcpu() : -1;
+	here = load_relaxed(&rt->apart) && worker_of(rt) ? sched_getcpu() : -1; /* relaxed: a hint */
+	add_seq(&w->wakers, 1u);
+	how = park_claim(&rt->parking, &w->park);
 	/* Relaxed: an old value costs a move, or leaves one out. */
-	elsewhere = here >= 0 && load_relaxed(&w->cpu) == here && cpus_forbid(w->id, here);
-	rouse(w, how);
+	elsewhere = how != AWAKE && here >= 0 && load_relaxed(&w->cpu) == here &&
+	            cpus_forbid(w->id, here);
+	if (how != AWAKE)
+		rouse(w, how);
 	if (elsewhere)
 		cpus_allow(w->id, here);
-	return true;
+	add_seq(&w->wakers, -1u);
+	return how != AWAKE;
 }
 
 void wake_some(struct filch *rt)
 {
 	struct worker *w = worker_here();
-	unsigned start = w && w->rt == rt ? w->index + 1 : 0;
+	unsigned n = load_seq(&rt->known), start = w && w->rt == rt ? w->index + 1 : 0;
 
-	for (unsigned i = 0; i < rt->count; i++) {
-		if (!wake(rt, rt->worker[(start + i) % rt->count]))
+	for (unsigned i = 0; i < n; i++) {
+		if (!wake(rt, rt->worker[(start + i) % n]))
 			continue;
 		if (w)
 			count_up(&w->stats.wakes); /* relaxed inside: a statistic */
@@ -250,7 +261,9 @@ void wake_some(struct filch *rt)
 
 void wake_all(struct filch *rt)
 {
-	for (unsigned i = 0; i < rt->count; i++)
+	unsigned n = load_seq(&rt->known);
+
+	for (unsigned i = 0; i < n; i++)
 		wake(rt, rt->worker[i]);
 }
 
@@ -268,15 +281,23 @@ static unsigned thread_number(void)
 	return number;
 }
 
+/* Relaxed: which of them does not matter, also if it is leaving. None when rt has ended. */
+static unsigned hosts(const struct filch *rt)
+{
+	unsigned n = load_relaxed(&rt->active); /* relaxed: as above */
+
+	return n ? n : 1;
+}
+
 struct worker *host_of_thread(struct filch *rt)
 {
-	return rt->worker[thread_number() % rt->count];
+	return rt->worker[thread_number() % hosts(rt)];
 }
 
 struct port *enter_port(struct filch *rt)
 {
 	struct worker *host = host_of_thread(rt);
-	unsigned first = thread_number() / rt->count;
+	unsigned first = thread_number() / hosts(rt);
 
 	for (unsigned i = 0; i < PORTS; i++) {
 		struct port *p = &host->port[(first + i) % PORTS];

@@ -97,11 +97,24 @@ void timer_arm(struct timers *ts, struct timer *t, int64_t when)
 	unlock(&ts->word, 0);
 }
 
+/* Lock the heap that a timer lies in, or lay in last. */
+static struct timers *lock_home(struct timer *t)
+{
+	for (;;) {
+		/* Relaxed: looked at again under the lock. Pairs with timers_move(). */
+		struct timers *ts = load_relaxed(&t->home);
+
+		lock(&ts->word);
+		if (load_relaxed(&t->home) == ts) /* relaxed: as above */
+			return ts;
+		unlock(&ts->word, 0);
+	}
+}
+
 void timer_disarm(struct timer *t)
 {
-	struct timers *ts = t->home;
+	struct timers *ts = lock_home(t);
 
-	lock(&ts->word);
 	if (t->armed)
 		take_out(ts, t);
 	unlock(&ts->word, 0);
@@ -126,4 +139,40 @@ struct timer *timers_expire(struct timers *ts, int64_t now, bool (*claim)(struct
 	}
 	unlock(&ts->word, 0);
 	return due;
+}
+
+/* One at a time, so that nobody waits for long. */
+static bool move_one(struct timers *from, struct timers *to)
+{
+	struct timer *t;
+
+	lock(&from->word);
+	t = from->root;
+	if (t) {
+		lock(&to->word);
+		take_out(from, t);
+		t->child = t->next = t->prev = NULL;
+		t->armed = true;
+		store_relaxed(&t->home, to); /* relaxed: pairs with lock_home() */
+		set_root(to, meld(to->root, t));
+		unlock(&to->word, 0);
+	}
+	unlock(&from->word, 0);
+	return t;
+}
+
+void timers_move(struct timers *from, struct timers *to)
+{
+	while (move_one(from, to))
+		;
+}
+
+int64_t timers_bedtime(struct timers *ts)
+{
+	int64_t when;
+
+	lock(&ts->word);
+	when = timers_nearest(ts);
+	unlock(&ts->word, 0);
+	return when;
 }

@@ -12,7 +12,7 @@
 struct timer {
 	/* Prev: the elder sibling, or the parent of a first child. */
 	struct timer *child, *next, *prev;
-	struct timers *home;
+	struct timers *home; /* changes only under the locks of the old one and the new one */
 	int64_t when;
 	bool armed; /* protected by home's lock */
 };
@@ -32,6 +32,19 @@ void timer_disarm(struct timer *t); /* also when it has expired, but not when it
  * not arm or disarm); linked by next. What claim() refuses is disarmed and not touched again.
  */
 struct timer *timers_expire(struct timers *ts, int64_t now, bool (*claim)(struct timer *));
+
+/*
+ * Move everything to another heap. The two are locked together, so there is an order among heaps
+ * that moves keep to (a worker that leaves moves its timers to worker 0, which never leaves).
+ * Afterwards whoever sleeps until the other one's nearest deadline is to be woken.
+ */
+void timers_move(struct timers *from, struct timers *to);
+
+/*
+ * The nearest deadline, for who sleeps until then and has said so: a move that it does not see
+ * sees it asleep.
+ */
+int64_t timers_bedtime(struct timers *ts);
 
 static inline int64_t timers_nearest(const struct timers *ts)
 {

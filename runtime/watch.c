@@ -8,7 +8,7 @@
  *	sleeper is woken for it;
  *	and if something still waits behind it, and every worker is busy, asks the computation to
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
- *	gives way (fork.c).
+ *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
  * So fork/join is preempted at its forks and joins, at no cost to them.
  *
@@ -33,17 +33,12 @@ struct seen { /* of a worker, at the last tick */
 	int64_t since; /* when it was first seen in its present item */
 };
 
-static bool asleep(struct worker *w)
-{
-	uint32_t state = load_seq(&w->park.state);
-
-	return state == PARKED || state == POLLING;
-}
-
 static bool all_asleep(struct filch *rt)
 {
-	for (unsigned i = 0; i < rt->count; i++) {
-		if (!asleep(rt->worker[i]))
+	unsigned n = load_seq(&rt->known);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!asleep(rt->worker[i]) && !away(rt->worker[i]))
 			return false;
 	}
 	return true;
@@ -65,14 +60,14 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	/* Relaxed: an old value makes it look stuck for one tick more. */
 	unsigned tick = load_relaxed(&w->tick);
 
-	if (asleep(w) || tick != seen->tick) {
+	if (asleep(w) || away(w) || tick != seen->tick) {
 		*seen = (struct seen){ tick, now };
 		return;
 	}
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
-	if (now - seen->since >= SLICE && all_busy(rt) && anything(rt))
+	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt)))
 		ask_for_room(w);
 }
 
@@ -98,8 +93,9 @@ static void *watch_main(void *runtime)
 	pthread_setname_np(pthread_self(), "filch-watch");
 	while (load_seq(&rt->watch.state) != ENDED) {
 		int64_t now = filch_now();
+		unsigned n = load_seq(&rt->known);
 
-		for (unsigned i = 0; i < rt->count; i++)
+		for (unsigned i = 0; i < n; i++)
 			look_after(rt, rt->worker[i], &seen[i], now);
 		quiet = all_asleep(rt) ? quiet + 1 : 0;
 		if (quiet > PATIENCE) {
@@ -113,7 +109,7 @@ static void *watch_main(void *runtime)
 
 int watch_start(struct filch *rt)
 {
-	return -pthread_create(&rt->watch.thread, NULL, watch_main, rt);
+	return thread_create(&rt->watch.thread, watch_main, rt);
 }
 
 void watch_rouse(struct filch *rt)

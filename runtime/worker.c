@@ -11,6 +11,9 @@
  * Only when the new stack runs is the old one handed to whoever will resume it (w->after): before
  * that its registers are not saved yet. What runs there copies its arguments first, since they lie
  * on the stack that it gives away.
+ *
+ * A worker whose thread ends, since there is one too many or the runtime has ended, does so between
+ * two items: its stack stays behind as a spare, inside the loop like any other.
  */
 #include "worker.h"
 
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 #include <urcu/urcu-memb.h>
 
+#include "descriptor.h"
 #include "steal.h"
 
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
@@ -268,20 +272,25 @@ static struct filch_slot_ *own_item(struct worker *w)
 	return item;
 }
 
-static void end(struct filch *rt)
+void runtime_end(struct filch *rt)
 {
-	store_seq(&rt->ended, 1);
+	store_seq(&rt->active, 0u);
 	wake_all(rt);
+}
+
+/* What is next here is for others. */
+static void give_next(struct worker *w)
+{
+	if (w->next)
+		ready_here(w, w->next);
+	w->next = NULL;
 }
 
 /* No memory for a spare: resume what waits, which gives stacks back, and start nothing. */
 static struct filch_slot_ *own_stack(struct worker *w)
 {
 	group_settle(w);
-	if (w->next) {
-		ready_here(w, w->next);
-		w->next = NULL;
-	}
+	give_next(w);
 	gather(w);
 	for (int64_t n = deque_size(&w->ready); n > 0; n--) {
 		struct filch_slot_ *item = deque_steal(&w->ready);
@@ -291,7 +300,7 @@ static struct filch_slot_ *own_stack(struct worker *w)
 		ready_here(w, item); /* for others, who may have a spare */
 	}
 	if (load_seq(&w->rt->stopping) && runtime_quiet(w->rt))
-		end(w->rt);
+		runtime_end(w->rt);
 	sched_yield();
 	return NULL;
 }
@@ -306,15 +315,15 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
 	item = steal(w, true);
 	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
-		end(rt);
-	if (!item && !load_seq(&rt->ended)) {
+		runtime_end(rt);
+	if (!item && !leaving(w)) {
 		count_up(&w->stats.parks); /* relaxed inside: a statistic */
 		/* Relaxed: an old value costs a move, or leaves one out. */
 		store_relaxed(&w->cpu, sched_getcpu());
 		if (polling)
-			poller_wait(w->poller, timers_nearest(&w->timers));
+			poller_wait(w->poller, timers_bedtime(&w->timers));
 		else
-			park_sleep(&w->park, timers_nearest(&w->timers));
+			park_sleep(&w->park, timers_bedtime(&w->timers));
 	}
 	park_leave(&rt->parking, &w->park);
 	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
@@ -323,10 +332,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	return item;
 }
 
-/*
- * Nothing here: take from others, or sleep until there may be something. NULL when the runtime has
- * ended.
- */
+/* Nothing here: take from others, or sleep until there may be something. NULL when leaving. */
 static struct filch_slot_ *search(struct worker *w)
 {
 	struct filch *rt = w->rt;
@@ -336,7 +342,7 @@ static struct filch_slot_ *search(struct worker *w)
 	trim_slots(w);
 	parking_search(&rt->parking);
 	poison_others(w);
-	while (!item && !load_seq(&rt->ended)) {
+	while (!item && !leaving(w)) {
 		for (int i = 0; i < STEAL_ROUNDS && !item; i++) {
 			item = steal(w, false);
 			spin_pause();
@@ -357,7 +363,7 @@ static struct filch_slot_ *next_item(struct worker *w)
 {
 	struct filch_slot_ *item = NULL;
 
-	while (!item && !load_seq(&w->rt->ended)) {
+	while (!item && !leaving(w)) {
 		if (!in_hand(w)) {
 			item = own_stack(w);
 			continue;
@@ -371,12 +377,19 @@ static struct filch_slot_ *next_item(struct worker *w)
 
 static void loop(struct stack *s)
 {
-	struct filch_slot_ *item;
-
 	arrive(s);
-	while ((item = next_item(worker_here())))
-		item->run(item);
-	switch_to(worker_here(), &worker_here()->thread, nothing, NULL);
+	for (;;) {
+		struct worker *w = worker_here();
+		struct filch_slot_ *item = next_item(w);
+
+		if (item) {
+			item->run(item);
+			continue;
+		}
+		group_settle(w);
+		give_next(w);
+		switch_to(w, &w->thread, keep_spare, w->current);
+	}
 }
 
 /* ---- a worker's life ---- */
@@ -388,6 +401,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->random = index * 2654435761u + 1;
 	w->batch = 1;
 	w->current = &w->thread;
+	w->park.state = AWAY;
 	timers_init(&w->timers);
 	if (deque_init(&w->forks, 256, 0, retire_array) ||
 	    deque_init(&w->ready, 256, 0, retire_array))
@@ -404,6 +418,23 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	return w->spare_count >= 2 && in_hand(w) ? 0 : -ENOMEM;
 }
 
+static void give_slots(struct worker *w)
+{
+	while (w->slots)
+		slots_free(worker_take_slots(w));
+}
+
+/* All but the last n. */
+static void give_spares(struct worker *w, unsigned n)
+{
+	while (w->spare_count > n) {
+		struct stack *s = take_spare(w);
+
+		s->next = NULL;
+		stacks_put(&w->rt->stacks, s);
+	}
+}
+
 void worker_destroy(struct worker *w)
 {
 	if (w->poller)
@@ -412,19 +443,53 @@ void worker_destroy(struct worker *w)
 	deque_destroy(&w->ready);
 	for (int i = 0; i < PORTS; i++)
 		port_destroy(&w->port[i]);
-	while (w->slots)
-		slots_free(worker_take_slots(w));
+	give_slots(w);
+	give_spares(w, 0);
 }
 
-void *worker_main(void *worker)
+/*
+ * What is queued here others will find. What only this thread would look at goes to them; a spare
+ * stays, so that it needs no memory to come back.
+ */
+static void hand_over(struct worker *w)
 {
-	struct worker *w = worker;
+	struct filch *rt = w->rt;
 
+	timers_move(&w->timers, &rt->worker[0]->timers);
+	wake(rt, rt->worker[0]); /* it may sleep for too long now */
+	descriptors_forget(rt, w->poller);
+	give_spares(w, 1);
+	give_slots(w);
+	nodes_release(&w->nodes, &rt->nodes);
+}
+
+/* True when this thread is to end; resize.c says why it cannot be called back from then on. */
+static bool leave(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	bool ended = !load_seq(&rt->active);
+	uint32_t state = AWAY;
+
+	if (!ended)
+		hand_over(w);
+	store_seq(&w->park.state, (uint32_t)AWAY);
+	/* It has perhaps run the last task, and the others have looked before and sleep. */
+	if (!ended && load_seq(&rt->stopping) && runtime_quiet(rt))
+		runtime_end(rt);
+	return leaving(w) || !cas_seq(&w->park.state, &state, AWAKE);
+}
+
+void worker_main(struct worker *w)
+{
 	self = w;
 	urcu_memb_register_thread();
 	stack_adopt_thread(&w->thread);
-	switch_to(w, take_spare(w), nothing, NULL);
+	do {
+		watch_rouse(w->rt);
+		switch_to(w, take_spare(w), nothing, NULL);
+	} while (!leave(w));
+	while (load_seq(&w->wakers))
+		sched_yield();
 	urcu_memb_unregister_thread();
 	self = NULL;
-	return NULL;
 }

@@ -33,6 +33,7 @@ struct worker {
 	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
 	int cpu;        /* where it last went to sleep: see keep_apart() */
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
+	uint32_t wakers; /* who is using the thread's id: it does not end under them */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
 	struct filch_stats stats;
 
@@ -54,6 +55,7 @@ struct worker {
 	void *after_arg;
 	struct stack thread; /* where it came in */
 	pthread_t id;
+	bool joinable; /* there is a thread to be joined; the resizer's */
 };
 
 struct filch {
@@ -65,15 +67,19 @@ struct filch {
 	uint64_t max_pending;
 	uint64_t visitors; /* threads outside that are waking a stack: it is not freed under them */
 	uint64_t retiring; /* arrays handed to liburcu */
-	uint32_t stopping, ended;
-	unsigned count; /* of workers */
+	uint32_t stopping;
+	/* How many workers are to run, those of the lowest numbers. None: the runtime has ended. */
+	uint32_t active;
+	uint32_t known; /* records of workers, at work or not: it only grows, see resize.c */
+	filch_mutex resizing;
 	unsigned flags;
-	bool apart; /* there is a CPU for each worker, and none is bound to one */
+	uint32_t apart; /* there is a CPU for each worker, and none is bound to one */
+	unsigned cpus;  /* that its threads may use */
 	size_t stack_size;
 	struct watch watch;
 	struct stacks stacks;
 	struct node_pool nodes;
-	struct worker *worker[];
+	struct worker *worker[MAX_WORKERS];
 };
 
 /*
@@ -98,10 +104,35 @@ static inline struct stack *stack_here(void)
 	return w ? w->current : NULL;
 }
 
+/* Is it to end its thread, as one too many, or since the runtime has ended? */
+static inline bool leaving(const struct worker *w)
+{
+	return w->index >= load_seq(&w->rt->active);
+}
+
+static inline bool asleep(struct worker *w)
+{
+	uint32_t state = load_seq(&w->park.state);
+
+	return state == PARKED || state == POLLING;
+}
+
+static inline bool away(struct worker *w)
+{
+	return load_seq(&w->park.state) == AWAY;
+}
+
 /* Set up a worker's record. 0, -ENOMEM, -EMFILE. */
 int worker_init(struct worker *w, struct filch *rt, unsigned index);
 void worker_destroy(struct worker *w);
-void *worker_main(void *worker);
+void worker_main(struct worker *w);
+
+/* resize.c */
+int thread_create(pthread_t *id, void *(*main)(void *), void *arg); /* signals go elsewhere */
+int workers_set(struct filch *rt, unsigned n); /* as filch_resize(), by one at a time */
+void workers_join(struct filch *rt);           /* all, as the runtime ends */
+
+void runtime_end(struct filch *rt);
 
 /*
  * Make an item available, at the end of a queue: on the calling worker, or from a thread that is
@@ -122,6 +153,9 @@ void make_ready(struct stack *s);
 
 /* Wake a sleeper if one is needed; after something became available. */
 void wake_some(struct filch *rt);
+
+/* Wake this one, if it sleeps. */
+bool wake(struct filch *rt, struct worker *w);
 
 static inline void wake_one(struct filch *rt)
 {

@@ -7,6 +7,7 @@
 #define FILCH_TESTS_SUPPORT_H
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <filch.h>
 #include <pthread.h>
@@ -182,6 +183,26 @@ static inline void in_task_and_thread(filch_fn *fn, void *arg)
 	CHECK_EQ(filch_run(rt, fn, arg), 0);
 	stop(rt);
 	fn(arg);
+}
+
+/* The kernel's names of this process's threads that begin so. */
+static inline long threads_named(const char *prefix)
+{
+	DIR *dir = opendir("/proc/self/task");
+	long n = 0;
+
+	for (struct dirent *e; (e = readdir(dir));) {
+		char path[300], name[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", e->d_name);
+		f = fopen(path, "r");
+		n += f && fgets(name, sizeof(name), f) && !strncmp(name, prefix, strlen(prefix));
+		if (f)
+			fclose(f);
+	}
+	closedir(dir);
+	return n;
 }
 
 /* Let time pass until the counter has come to a value: a test that waits for ever is ended by its watchdog. */

@@ -2,11 +2,11 @@
 /*
  * filch: a lock-free work-stealing task runtime.
  *
- * A runtime is a fixed number of worker threads. It runs tasks: plain calls of your functions, on
+ * A runtime is a number of worker threads. It runs tasks: plain calls of your functions, on
  * stacks of their own, so that a task may fork others, and may wait for a socket, a timer or
  * another task, without holding a thread. In reading order:
  *
- *	the runtime		filch_start, filch_stop
+ *	the runtime		filch_start, filch_stop, filch_resize
  *	tasks and groups	filch_submit, filch_run, filch_group_*
  *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
  *	waiting			filch_sleep_until, filch_read, filch_accept, ...
@@ -77,6 +77,15 @@ FILCH_API filch *filch_start(const struct filch_options *options);
  * stopping it.
  */
 FILCH_API int filch_stop(filch *rt);
+
+/*
+ * Change the number of workers of a running runtime, up or down, from any thread or task. Nothing
+ * is lost or refused meanwhile. It returns when new workers are there; one that is too many first
+ * ends what it is running, up to its next wait, fork or join. Concurrent calls happen one after the
+ * other. -EINVAL for NULL, 0 or more than 1,024; -ENOMEM, -EMFILE (no descriptor) and -EAGAIN (no
+ * thread to be had) leave the number as it was; -ESHUTDOWN once stopping.
+ */
+FILCH_API int filch_resize(filch *rt, unsigned workers);
 
 /* The runtime that the calling task runs on; NULL in a thread that is not a worker. */
 FILCH_API filch *filch_here(void);
@@ -279,11 +288,13 @@ struct filch_stats {
 };
 
 /*
- * Counters of one worker, or of all for worker -1. Never contended. -EINVAL for a worker that is
- * not there.
+ * Counters of one worker, 0 to filch_workers() - 1, or the totals for worker -1, which include
+ * workers that have left since. Never contended. -EINVAL for a worker that is not there.
  */
 FILCH_API int filch_stats(filch *rt, int worker, struct filch_stats *out);
-FILCH_API unsigned filch_workers(const filch *rt); /* 0 for NULL */
+
+/* How many workers there are, or will be after the last filch_resize; 0 for NULL. */
+FILCH_API unsigned filch_workers(const filch *rt);
 
 /* The calling worker's number, -1 outside the pool. */
 FILCH_API int filch_worker(void);

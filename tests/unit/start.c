@@ -2,7 +2,6 @@
 /* Starting: options, workers, submit and run, limits. Stopping is in stop.c. */
 #include "../support.h"
 
-#include <dirent.h>
 #include <signal.h>
 
 TestSuite(start, .timeout = WATCHDOG);
@@ -355,26 +354,6 @@ Test(start, workers_have_names_and_leave_signals_to_others)
 	stop(rt);
 	CHECK_EQ(pthread_sigmask(SIG_BLOCK, NULL, &after), 0);
 	CHECK_EQ(sigismember(&before, SIGTERM), sigismember(&after, SIGTERM));
-}
-
-/* The kernel's names of this process's threads that begin so. */
-static long threads_named(const char *prefix)
-{
-	DIR *dir = opendir("/proc/self/task");
-	long n = 0;
-
-	for (struct dirent *e; (e = readdir(dir));) {
-		char path[300], name[32] = "";
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", e->d_name);
-		f = fopen(path, "r");
-		n += f && fgets(name, sizeof(name), f) && !strncmp(name, prefix, strlen(prefix));
-		if (f)
-			fclose(f);
-	}
-	closedir(dir);
-	return n;
 }
 
 Test(start, there_are_as_many_threads_as_workers_and_none_after_a_stop)
