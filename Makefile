@@ -84,7 +84,7 @@ FILCHD    := $(if $(SERVER_O),$(B)/filchd)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps deps-rivals serve check stress fuzz bench bench-quick install uninstall lint format \
+.PHONY: all deps deps-rivals serve check stress full-length fuzz bench bench-quick install uninstall lint format \
 	help clean FORCE
 
 all: $(LIB_A) $(LIB_SO) $(FILCHD) ## libraries and filchd (the default)
@@ -179,7 +179,10 @@ RUN_TESTS = B='$(B)' SAN='$(SAN)' SAN_FLAGS='$(SAN_FLAGS)' CC='$(CC)' \
 check: all $(UNIT) $(STRESS) $(FUZZ) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
 	$(Q)$(RUN_TESTS)
 
-stress: $(STRESS) | $(DEPS) ## the stress tests at full length (check runs a hundredth)
+stress: | $(DEPS) ## the tests at full length (check runs a hundredth), with more patience
+	$(Q)$(MAKE) --no-print-directory B=$(B)/stress CPPFLAGS=-DWATCHDOG=3600 full-length
+
+full-length: $(UNIT) $(STRESS)
 	$(Q)$(RUN_TESTS) stress
 
 bench: all $(BENCH) | $(DEPS) ## the bench: programs into build/bench, then bench/run
