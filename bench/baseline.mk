@@ -4,6 +4,8 @@
 BASELINE := $(B)/bench/filchd-baseline
 BENCH    += $(BASELINE)
 
+FLAGS_bench += $(LLHTTP_FLAGS)
+
 $(BASELINE): $(O)/bench/baseline.o $(filter-out %/main.o,$(SERVER_O)) $(LLHTTP_O) $(LIB_A)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^ $(LIBS)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection is a plain loop: receive, answer everything that is whole, send, again. It waits
- * where it stands, which suspends a task and blocks a thread; it cannot tell which.
+ * A connection: receive, answer everything that is whole, send, again.
  *
  * Every request that has arrived is answered before anything is sent, and one send carries all the
- * answers. What is held is bounded: one head, one body, OUT_LIMIT of answers. All of it lies on
- * the heap, and what a connection needs only now and then is given back when it goes idle, since a
- * server has many idle connections and few busy ones.
+ * answers. What is held is bounded: one head, one body, OUT_LIMIT of answers.
+ *
+ * Within a request it waits where it stands, which suspends a task and blocks a thread; it cannot
+ * tell which. Between requests it is put down, where the executor can do that: it has no task then,
+ * and no desk, and is a few words in the list of clients until bytes come. A server has many idle
+ * connections and few busy ones.
  */
 #include "connection.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,22 +31,16 @@
 #define LINGER     2000000000ll /* ns for a client to read why it was refused */
 #define TURN       16           /* receives before others have their turn, come what may */
 
-enum phase { IDLE, HEAD, BODY };
+enum phase { NEW, IDLE, HEAD, BODY };
 
 struct connection {
 	struct client client;
 	struct server *server;
-	struct request request;
-	struct buffer in;  /* from start on: the request that is coming in, and what follows it */
-	struct buffer out; /* answers to be sent */
-	size_t start;
-	size_t answered; /* not yet in the server's count */
-	int64_t arrived; /* the bytes that are being answered; only for the log */
-	unsigned turn;
-	enum phase phase; /* which the deadline is for */
+	struct desk *desk; /* NULL while it is put down */
 	int64_t deadline;
-	bool asked;   /* had an answer before */
-	bool closing; /* nothing more is received */
+	enum phase phase; /* which the deadline is for */
+	bool asked;       /* had an answer before */
+	bool closing;     /* nothing more is received */
 	bool refused; /* there may be unread input that a plain close would answer with a reset */
 	bool broken;  /* nothing can be sent any more */
 };
@@ -90,13 +87,13 @@ static void send_file(struct connection *c, int file, size_t from, size_t length
 
 static void flush_with(struct connection *c, int flags)
 {
-	if (c->answered) {
-		server_count(c->server, c->answered);
-		c->answered = 0;
+	if (c->desk->answered) {
+		server_count(c->server, c->desk->answered);
+		c->desk->answered = 0;
 	}
-	if (c->out.length)
-		send_all(c, c->out.data, c->out.length, flags);
-	c->out.length = 0;
+	if (c->desk->out.length)
+		send_all(c, c->desk->out.data, c->desk->out.length, flags);
+	c->desk->out.length = 0;
 }
 
 static void flush(struct connection *c)
@@ -109,23 +106,23 @@ static void send_body(struct connection *c, const struct reply *r)
 	if (!r->body) {
 		flush_with(c, MSG_MORE);
 		send_file(c, r->file->fd, r->from, r->length);
-	} else if (c->out.length + r->length > OUT_LIMIT) {
+	} else if (c->desk->out.length + r->length > OUT_LIMIT) {
 		flush_with(c, MSG_MORE);
 		send_all(c, r->body, r->length, 0);
-	} else if (!buffer_add(&c->out, r->body, r->length)) {
+	} else if (!buffer_add(&c->desk->out, r->body, r->length)) {
 		break_off(c);
 	}
 }
 
 static void log_reply(const struct connection *c, const struct reply *r)
 {
-	const struct request *q = &c->request;
+	const struct request *q = &c->desk->request;
 	struct log_line line = { .client = c->client.fd,
 		                 .method = llhttp_method_name(q->method),
 		                 .target = q->target,
 		                 .status = r->status,
 		                 .bytes = q->method == HTTP_HEAD ? 0 : r->length,
-		                 .took = filch_now() - c->arrived };
+		                 .took = filch_now() - c->desk->arrived };
 
 	log_add(&c->server->log, &line);
 }
@@ -136,16 +133,16 @@ static void send_reply(struct connection *c, struct reply *r)
 
 	if (c->closing)
 		header = REPLY_CLOSE;
-	else if (c->request.http_1_0)
+	else if (c->desk->request.http_1_0)
 		header = REPLY_KEEP_ALIVE;
-	if (!reply_head(&c->out, r, header))
+	if (!reply_head(&c->desk->out, r, header))
 		break_off(c);
-	if (r->length && c->request.method != HTTP_HEAD)
+	if (r->length && c->desk->request.method != HTTP_HEAD)
 		send_body(c, r);
 	if (c->server->log.fd >= 0)
 		log_reply(c, r);
 	reply_done(r);
-	c->answered++;
+	c->desk->answered++;
 	c->asked = true;
 }
 
@@ -172,7 +169,7 @@ static void run_route(struct connection *c, const struct route *route, struct re
 		reply_error(r, 503, NULL);
 		r->headers = "Retry-After: 1\r\n";
 	} else if (!c->broken) {
-		route->answer(s, &c->request, r);
+		route->answer(s, &c->desk->request, r);
 	}
 	if (counted)
 		atomic_fetch_sub(&s->pending, 1);
@@ -180,20 +177,21 @@ static void run_route(struct connection *c, const struct route *route, struct re
 
 static void answer(struct connection *c)
 {
+	struct desk *d = c->desk;
 	const struct route *route;
 	struct reply r;
 
 	reply_init(&r);
-	route = route_find(&c->request, &r);
+	route = route_find(&d->request, &r);
 	if (route)
 		run_route(c, route, &r);
-	c->start += c->request.used;
+	d->start += d->request.used;
 	/* While draining, the last request that has arrived is the last of the connection. */
-	if (!c->request.keep_alive ||
-	    (atomic_load(&c->server->clients.stage) != RUNNING && c->start == c->in.length))
+	if (!d->request.keep_alive ||
+	    (atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length))
 		c->closing = true;
 	/* After CONNECT nothing is HTTP for sure. */
-	if (c->request.method == HTTP_CONNECT || (c->closing && c->start < c->in.length))
+	if (d->request.method == HTTP_CONNECT || (c->closing && d->start < d->in.length))
 		c->closing = c->refused = true;
 	send_reply(c, &r);
 }
@@ -201,55 +199,50 @@ static void answer(struct connection *c)
 /* Answer every request that is there, whole. */
 static void answer_all(struct connection *c)
 {
-	struct request *q = &c->request;
+	struct desk *d = c->desk;
+	struct request *q = &d->request;
 	enum progress progress = REQUEST_READY;
 
 	while (!c->closing && progress == REQUEST_READY &&
-	       request_begins(q, c->in.data, c->in.length, &c->start)) {
-		progress = request_feed(q, c->in.data + c->start, c->in.length - c->start);
+	       request_begins(q, d->in.data, d->in.length, &d->start)) {
+		progress = request_feed(q, d->in.data + d->start, d->in.length - d->start);
 		if (progress == REQUEST_BAD)
 			refuse(c, q->status);
 		if (progress != REQUEST_READY)
 			continue;
 		answer(c);
 		request_reset(q, &c->server->options->limits);
-		c->phase = IDLE;
+		c->phase = NEW;
 	}
 	if (q->head) { /* and its body is not whole */
 		request_forget(q);
-		c->in.length = c->start + q->head;
-	} else if (c->start == c->in.length) {
-		c->start = c->in.length = 0;
+		d->in.length = d->start + q->head;
+	} else if (d->start == d->in.length) {
+		d->start = d->in.length = 0;
 	}
 }
 
 /* ---- receiving ------------------------------------------------------------------------------ */
 
-static bool make_room(struct connection *c)
+static bool make_room(struct desk *d)
 {
-	size_t want = c->request.head ? BODY_ROOM : c->in.capacity ? 1 : IN_SIZE;
+	size_t want = d->request.head ? BODY_ROOM : d->in.capacity ? 1 : IN_SIZE;
 
-	if (c->start) {
-		c->in.length -= c->start;
-		memmove(c->in.data, c->in.data + c->start, c->in.length);
-		c->start = 0;
+	if (d->start) {
+		d->in.length -= d->start;
+		memmove(d->in.data, d->in.data + d->start, d->in.length);
+		d->start = 0;
 	}
-	return buffer_room(&c->in, want);
-}
-
-static void slim(struct buffer *b)
-{
-	if (b->capacity > IN_SIZE)
-		buffer_free(b);
+	return buffer_room(&d->in, want);
 }
 
 /* Time begins to run when a phase does, and not again with each byte. */
 static void set_deadline(struct connection *c)
 {
 	const struct options *o = c->server->options;
-	enum phase phase = c->request.head ? BODY : c->in.length ? HEAD : IDLE;
+	enum phase phase = c->desk->request.head ? BODY : c->desk->in.length ? HEAD : IDLE;
 
-	if (phase == c->phase && phase != IDLE)
+	if (phase == c->phase)
 		return;
 	c->phase = phase;
 	c->deadline = filch_after(phase == IDLE   ? o->idle_timeout
@@ -257,23 +250,22 @@ static void set_deadline(struct connection *c)
 	                                          : o->body_timeout);
 }
 
-static void go_idle(struct connection *c)
+/* Until when an idle one may wait. In a drain not at all, but what has arrived is still served. */
+static int64_t patience(struct connection *c)
 {
-	slim(&c->in);
-	slim(&c->out);
-	slim(&c->request.body);
-	if (!client_may_wait(&c->server->clients, &c->client,
-	                     c->asked ? CLIENT_IDLE : CLIENT_FRESH))
-		c->deadline = 0; /* what has arrived is still served */
+	return client_may_wait(&c->server->clients, &c->client,
+	                       c->asked ? CLIENT_IDLE : CLIENT_FRESH)
+	               ? c->deadline
+	               : 0;
 }
 
 static void invite_body(struct connection *c)
 {
 	static const char invitation[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-	if (c->request.expects_100 && !c->request.forgotten)
-		buffer_add(&c->out, invitation, sizeof(invitation) - 1);
-	c->request.expects_100 = false;
+	if (c->desk->request.expects_100 && !c->desk->request.forgotten)
+		buffer_add(&c->desk->out, invitation, sizeof(invitation) - 1);
+	c->desk->request.expects_100 = false;
 	flush(c);
 }
 
@@ -289,25 +281,21 @@ static void give_up(struct connection *c, ssize_t why)
 /* Wait for more bytes; false if there will not be any. */
 static bool receive(struct connection *c)
 {
+	struct buffer *in = &c->desk->in;
 	ssize_t n;
 
 	set_deadline(c);
-	if (c->phase == IDLE)
-		go_idle(c);
-	else if (c->request.expects_100)
+	if (c->desk->request.expects_100)
 		invite_body(c);
-	if (!make_room(c) || c->closing)
+	if (!make_room(c->desk) || c->closing)
 		return false;
-	if (++c->turn % TURN == 0)
-		filch_yield();
-	n = filch_recv(c->client.fd, c->in.data + c->in.length, c->in.capacity - c->in.length, 0,
-	               c->deadline);
-	if (c->phase == IDLE)
-		atomic_store(&c->client.state, CLIENT_BUSY);
+	n = filch_recv(c->client.fd, in->data + in->length, in->capacity - in->length, 0,
+	               c->phase == IDLE ? patience(c) : c->deadline);
+	atomic_store(&c->client.state, CLIENT_BUSY);
 	if (c->server->log.fd >= 0)
-		c->arrived = filch_now();
+		c->desk->arrived = filch_now();
 	if (n > 0)
-		c->in.length += (size_t)n;
+		in->length += (size_t)n;
 	else
 		give_up(c, n);
 	return n > 0;
@@ -318,34 +306,76 @@ static bool receive(struct connection *c)
 /* Read on for a while: a close with unread input makes a reset, which can overtake the answer. */
 static void linger(struct connection *c)
 {
+	struct buffer *in = &c->desk->in;
 	int64_t deadline = filch_after(LINGER);
 
 	shutdown(c->client.fd, SHUT_WR);
-	while (filch_recv(c->client.fd, c->in.data, c->in.capacity, 0, deadline) > 0)
+	while (filch_recv(c->client.fd, in->data, in->capacity, 0, deadline) > 0)
 		;
 }
 
 static void finish(struct connection *c)
 {
-	flush(c);
-	if (c->refused && !c->broken)
-		linger(c);
-	clients_leave(&c->server->clients, &c->client);
-	buffer_free(&c->in);
-	buffer_free(&c->out);
-	buffer_free(&c->request.body);
+	struct server *s = c->server;
+
+	if (c->desk) {
+		flush(c);
+		if (c->refused && !c->broken)
+			linger(c);
+		desk_give(&s->desks, c->desk);
+	}
+	clients_leave(&s->clients, &c->client);
 	free(c);
 }
 
+static void put_down(struct connection *c);
+
+/* Serve it until it is closed, or idle. */
 static void serve(void *arg)
 {
 	struct connection *c = arg;
+	struct server *s = c->server;
+	unsigned turn = 0;
 
+	c->desk = desk_take(&s->desks, &s->options->limits);
+	c->closing = !c->desk;
 	while (!c->closing && receive(c)) {
 		answer_all(c);
 		flush(c);
+		if (!c->closing && !c->desk->in.length && s->executor->when) {
+			desk_give(&s->desks, c->desk);
+			c->desk = NULL;
+			put_down(c);
+			return;
+		}
+		if (++turn % TURN == 0)
+			filch_yield();
 	}
 	finish(c);
+}
+
+static void pick_up(int events, void *arg)
+{
+	struct connection *c = arg;
+
+	atomic_store(&c->client.state, CLIENT_BUSY);
+	if (events < 0)
+		finish(c);
+	else
+		serve(c);
+}
+
+/* It is somebody else's, or gone, as soon as this has succeeded. */
+static void put_down(struct connection *c)
+{
+	const struct executor *e = c->server->executor;
+
+	if (c->phase != IDLE) {
+		c->phase = IDLE;
+		c->deadline = filch_after(c->server->options->idle_timeout);
+	}
+	if (e->when(e->context, c->client.fd, POLLIN, patience(c), pick_up, c) < 0)
+		finish(c);
 }
 
 void connection_start(struct server *s, int fd)
@@ -359,10 +389,9 @@ void connection_start(struct server *s, int fd)
 	}
 	c->server = s;
 	c->client.fd = fd;
-	request_reset(&c->request, &s->options->limits);
 	clients_join(&s->clients, &c->client);
-	if (s->executor->serve(s->executor->context, serve, c) < 0) {
-		c->broken = true;
+	if (s->executor->when)
+		put_down(c);
+	else if (s->executor->serve(s->executor->context, serve, c) < 0)
 		finish(c);
-	}
 }

@@ -12,6 +12,7 @@
 
 #include "cache.h"
 #include "clients.h"
+#include "desk.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
@@ -20,6 +21,9 @@ struct executor {
 	/* Both run fn(arg), some time soon, and may refuse with -errno. */
 	int (*serve)(void *context, filch_fn *fn, void *arg);  /* a connection, until it ends */
 	int (*accept)(void *context, filch_fn *fn, void *arg); /* the accept loop, until the end */
+	/* NULL, or as filch_submit_when: then idle connections are put down. */
+	int (*when)(void *context, int fd, short events, int64_t deadline,
+	            void (*fn)(int events, void *arg), void *arg);
 	void *context;
 	filch *runtime; /* for /stats; NULL: there is none */
 	const char *what;
@@ -32,6 +36,7 @@ struct server {
 	const struct executor *executor;
 	struct listener listener;
 	struct clients clients;
+	struct desks desks;
 	int root;              /* a directory, or -1; may be another one from one use to the next */
 	struct cache cache;    /* of what is below it */
 	struct log log;

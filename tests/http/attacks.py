@@ -296,8 +296,36 @@ def _(command):
         aftermath.compare()
 
 
-def faulty_command(command, library, switch):
-    return ["env", f"LD_PRELOAD={library}", f"FAULTS={switch}", *command]
+class Faulty:
+    """A server with tests/http/faults.c in front of the C library."""
+
+    def __init__(self, command, **options):
+        self.directory = tempfile.TemporaryDirectory()
+        library, switch = (os.path.join(self.directory.name, name) for name in ("faults.so", "switch"))
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "faults.c")
+        subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"],
+                       check=True)
+        with open(switch, "wb") as file:
+            file.write(bytes(4096))
+        self.switch = open(switch, "r+b", buffering=0)
+        self.server = Server(["env", f"LD_PRELOAD={library}", f"FAULTS={switch}", *command],
+                             poller="epoll", **options)
+
+    def fail(self, what):
+        self.switch.seek(0)
+        self.switch.write(bytes([what]))
+
+    def allocations(self):
+        self.switch.seek(8)
+        return int.from_bytes(self.switch.read(8), "little")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.server.__exit__(*why)
+        self.switch.close()
+        self.directory.cleanup()
 
 
 def ask_faulty(server):
@@ -323,28 +351,49 @@ def ask_faulty(server):
 def _(command):
     if SLACK != 1:
         return  # a sanitizer comes before the C library itself
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "faults.c")
-    with tempfile.TemporaryDirectory() as directory:
-        library, switch = (os.path.join(directory, name) for name in ("faults.so", "switch"))
-        subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"],
-                       check=True)
-        with open(switch, "wb") as file:
-            file.write(b"0")
-        with Server(faulty_command(command, library, switch), poller="epoll") as server:
-            aftermath = Aftermath(server)
-            for what in b"mrsaep":  # see faults.c
-                with open(switch, "wb") as file:
-                    file.write(bytes([what]))
-                try:
-                    answered = sum(ask_faulty(server) is not None for _ in range(scaled(1000, 60)))
-                except Failed as error:
-                    raise Failed(f"{chr(what)}: {error}") from None
-                check(answered, f"no answer at all with {chr(what)}")
-            with open(switch, "wb") as file:
-                file.write(b"0")
-            time.sleep(0.1)
-            equal(sum(ask_faulty(server) is not None for _ in range(20)), 20, "answers afterwards")
-            aftermath.compare()
+    with Faulty(command) as faulty:
+        server = faulty.server
+        aftermath = Aftermath(server)
+        for what in b"mrsaep":  # see faults.c
+            faulty.fail(what)
+            try:
+                answered = sum(ask_faulty(server) is not None for _ in range(scaled(1000, 60)))
+            except Failed as error:
+                raise Failed(f"{chr(what)}: {error}") from None
+            check(answered, f"no answer at all with {chr(what)}")
+        faulty.fail(0)
+        equal(sum(ask_faulty(server) is not None for _ in range(20)), 20, "answers afterwards")
+        aftermath.compare()
+
+
+@case("in the long run, no request allocates", bare=True)
+def _(command):
+    if SLACK != 1:
+        return
+    with tempfile.TemporaryDirectory() as root:
+        path = os.path.join(root, "page.html")
+        with open(path, "wb") as file:
+            file.write(b"x" * 10000)
+        os.utime(path, (1e9, 1e9))
+        with Faulty(command, root=root) as faulty, Connection(faulty.server) as c, \
+                Connection(faulty.server) as other:
+            page = b"GET /files/page.html HTTP/1.1\r\nHost: a\r\n\r\n"
+            requests = OK, OK * 16, page, echo(b"Content-Length: 1000\r\n", b"y" * 1000)
+
+            def ask(times):
+                for i in range(times):
+                    for connection in c, other:
+                        connection.send(requests[i % 4])
+                    for connection in c, other:
+                        for _ in range(16 if i % 4 == 1 else 1):
+                            equal(connection.response().status, 200, "status")
+
+            ask(200)
+            before = faulty.allocations()
+            check(before > 0, "allocations are not counted")
+            ask(400)
+            # the file is read anew every second
+            check(faulty.allocations() - before < 20, f"{faulty.allocations() - before} allocations")
 
 
 @case("21: nothing reflected is raw", bare=True)

@@ -2,8 +2,8 @@
 /*
  * Goes in front of the C library (LD_PRELOAD) and lets some calls fail, be short or be interrupted
  * (but receives are not short: of a stream with more in it, no kernel gives less than was asked for).
- * The file named by FAULTS says which: m malloc, r receive, s send, a accept, e epoll_wait, p
- * epoll_ctl; anything else: none.
+ * The first byte of the file named by FAULTS says which: m malloc, r receive, s send, a accept, e
+ * epoll_wait, p epoll_ctl; anything else: none. Its second eight bytes count allocations.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,23 +12,25 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static atomic_uint calls;
 
-static char mode(void)
-{
-	int saved = errno, fd = open(getenv("FAULTS"), O_RDONLY | O_CLOEXEC);
-	char c = 0;
+static struct {
+	_Atomic char mode;
+	char unused[7];
+	atomic_ulong allocations;
+} *shared;
 
-	if (fd >= 0) {
-		if (read(fd, &c, 1) != 1)
-			c = 0;
-		close(fd);
-	}
-	errno = saved;
-	return c;
+__attribute__((constructor)) static void open_file(void)
+{
+	int fd = open(getenv("FAULTS"), O_RDWR | O_CLOEXEC);
+	void *at = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	shared = at == MAP_FAILED ? NULL : at;
+	close(fd);
 }
 
 /* One call in so many; an odd pattern, so that it does not follow that of the calls. */
@@ -36,7 +38,7 @@ static unsigned chance(char which, unsigned one_in)
 {
 	unsigned n;
 
-	if (mode() != which)
+	if (!shared || shared->mode != which)
 		return 0;
 	n = atomic_fetch_add(&calls, 1) * 2654435761u >> 8;
 	return n % one_in == 0 ? 1 + n / one_in % 4 : 0;
@@ -50,6 +52,8 @@ extern void *__libc_realloc(void *, size_t);
 
 static int no_memory(void)
 {
+	if (shared)
+		shared->allocations++;
 	if (!chance('m', 5))
 		return 0;
 	errno = ENOMEM;
