@@ -143,6 +143,8 @@ $(LIB_SO): $(RUNTIME_O) $(O)/sources runtime/filch.map
 		-Wl,--version-script=runtime/filch.map -Wl,-z,nodelete -o $@ $(RUNTIME_O) $(LIBS)
 	$(Q)ln -sf $(@F) $(B)/$(SONAME) && ln -sf $(@F) $(B)/libfilch.so
 
+$(O)/server/dashboard.o: server/dashboard/index.html # which it takes in
+
 $(B)/filchd: $(SERVER_O) $(LLHTTP_O) $(LIB_A) $(O)/sources
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 

@@ -10,6 +10,7 @@ int clients_init(struct clients *all, size_t places)
 {
 	filch_mutex_init(&all->lock);
 	filch_sem_init(&all->places, (unsigned)places);
+	all->most = places;
 	all->list.next = all->list.previous = &all->list;
 	atomic_init(&all->count, 0);
 	atomic_init(&all->stage, RUNNING);

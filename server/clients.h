@@ -32,6 +32,7 @@ struct clients {
 	filch_mutex lock; /* protects the list; nobody waits while holding it */
 	struct client list;
 	filch_sem places;
+	size_t most; /* of these, at first */
 	atomic_size_t count;
 	atomic_int stage;
 	atomic_bool open; /* more may come */

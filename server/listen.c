@@ -19,6 +19,7 @@
 #define BACKLOG  4096               /* what the kernel's default, somaxconn, allows */
 #define FIRST_FD 3                  /* of LISTEN_FDS */
 #define BACK_OFF (50 * 1000 * 1000) /* ns; short enough to recover within a second */
+#define PLACES   500                /* a door more for each so many connections */
 #define TURN     16                 /* accepted in a row before others have their turn */
 
 static int complain(const struct options *o, const char *what, int status)
@@ -44,18 +45,27 @@ static bool split(const char *address, char *host, size_t size, const char **por
 	return **port >= '0' && **port <= '9' && !*end && number <= 65535;
 }
 
-static int bind_to(const struct addrinfo *address)
+/*
+ * The first one is bound as if it were to be the only one, so that a port in use is an error; others
+ * of ours may join it then.
+ */
+static int bind_to(const struct sockaddr *address, socklen_t length, bool first)
 {
 	int on = 1;
-	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!first)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	/* accepted sockets inherit it, which saves a call for each */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
+	if (bind(fd, address, length) == 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+		if (listen(fd, BACKLOG) == 0)
+			return fd;
+	}
 	on = -errno;
 	close(fd);
 	return on;
@@ -91,7 +101,7 @@ static void look_up_address(struct listener *l)
 	socklen_t size = sizeof(bound);
 	char host[INET6_ADDRSTRLEN] = "";
 
-	getsockname(l->fd, (struct sockaddr *)&bound, &size);
+	getsockname(l->door[0].fd, (struct sockaddr *)&bound, &size);
 	if (bound.sin6_family != AF_INET && bound.sin6_family != AF_INET6) {
 		snprintf(l->address, sizeof(l->address), "localhost"); /* a local socket */
 		return;
@@ -114,11 +124,15 @@ int listener_open(struct listener *l, const struct options *o)
 	char host[256];
 	int error;
 
+	int fd = inherited();
+
 	atomic_init(&l->stopping, false);
-	l->fd = inherited();
-	if (l->fd < -1)
+	l->doors = 1;
+	l->door[0].fd = fd;
+	if (fd < -1)
 		return complain(o, "the socket of LISTEN_FDS does not listen", EXIT_FAILURE);
-	if (l->fd >= 0) {
+	l->alone = fd >= 0;
+	if (l->alone) {
 		look_up_address(l);
 		return 0;
 	}
@@ -127,10 +141,10 @@ int listener_open(struct listener *l, const struct options *o)
 	error = getaddrinfo(host, port, &hints, &found);
 	if (error)
 		return complain(o, gai_strerror(error), EXIT_USAGE);
-	l->fd = bind_to(found);
+	fd = l->door[0].fd = bind_to(found->ai_addr, found->ai_addrlen, true);
 	freeaddrinfo(found);
-	if (l->fd < 0)
-		return complain(o, strerror(-l->fd), EXIT_FAILURE);
+	if (fd < 0)
+		return complain(o, strerror(-fd), EXIT_FAILURE);
 	look_up_address(l);
 	return 0;
 }
@@ -153,16 +167,17 @@ static bool harmless(int error)
 	return error == -ECONNABORTED || error == -EINTR || error == -EPROTO;
 }
 
-void listener_run(void *server)
+static void run(void *arg)
 {
-	struct server *s = server;
+	struct door *door = arg;
+	struct server *s = door->server;
 	struct listener *l = &s->listener;
 	unsigned turn = 0;
 	int client;
 
 	/* Who is beyond the limit waits in the backlog: a place comes first. */
 	while (filch_sem_wait(&s->clients.places, FILCH_NEVER) == 0 && !atomic_load(&l->stopping)) {
-		client = accept_one(s, l->fd, FILCH_NEVER);
+		client = accept_one(s, door->fd, FILCH_NEVER);
 		if (client >= 0 && ++turn % TURN == 0)
 			filch_yield();
 		/* Out of descriptors or memory: trying again at once would be a spin. */
@@ -170,18 +185,55 @@ void listener_run(void *server)
 			filch_sleep_until(filch_after(BACK_OFF));
 	}
 	/* Who had connected by then is served; the kernel would have reset them. */
-	while (filch_sem_wait(&s->clients.places, 0) == 0 && accept_one(s, l->last, 0) >= 0)
+	while (filch_sem_wait(&s->clients.places, 0) == 0 && accept_one(s, door->last, 0) >= 0)
 		;
-	filch_close(l->last);
-	clients_closed(&s->clients);
+	filch_close(door->last);
+	if (atomic_fetch_sub(&l->open, 1) == 1)
+		clients_closed(&s->clients);
+}
+
+void listener_widen(struct server *s, unsigned doors)
+{
+	struct listener *l = &s->listener;
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	/* Each door keeps a place for the next one who comes: so few of them must not matter. */
+	if (s->clients.most / PLACES < doors)
+		doors = (unsigned)(s->clients.most / PLACES);
+	if (l->alone || getsockname(l->door[0].fd, (struct sockaddr *)&address, &length))
+		return;
+	for (; l->doors < doors && l->doors < DOORS; l->doors++) {
+		int fd = bind_to((struct sockaddr *)&address, length, false);
+
+		if (fd < 0)
+			return;
+		l->door[l->doors].fd = fd;
+	}
+}
+
+int listener_start(struct server *s)
+{
+	struct listener *l = &s->listener;
+	int error = 0;
+
+	atomic_init(&l->open, l->doors);
+	for (unsigned i = 0; i < l->doors && error >= 0; i++) {
+		l->door[i].server = s;
+		error = s->executor->accept(s->executor->context, run, &l->door[i]);
+	}
+	return error;
 }
 
 void listener_stop(struct server *s)
 {
 	struct listener *l = &s->listener;
 
-	l->last = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	for (unsigned i = 0; i < l->doors; i++)
+		l->door[i].last = fcntl(l->door[i].fd, F_DUPFD_CLOEXEC, 0);
 	atomic_store(&l->stopping, true);
-	filch_close(l->fd); /* an accept in progress answers -ECANCELED */
-	filch_sem_post(&s->clients.places);
+	for (unsigned i = 0; i < l->doors; i++) {
+		filch_close(l->door[i].fd); /* an accept in progress answers -ECANCELED */
+		filch_sem_post(&s->clients.places);
+	}
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening socket, and the task that accepts. */
+/*
+ * The listening sockets, and the tasks that accept: a pair for each worker, so that each has
+ * connections of its own. The kernel deals them out (SO_REUSEPORT).
+ */
 #ifndef LISTEN_H
 #define LISTEN_H
 
@@ -10,10 +13,20 @@
 struct server;
 struct options;
 
-struct listener {
+#define DOORS 64
+
+struct door {
+	struct server *server;
 	int fd;
 	int last; /* the same socket, for the last round after fd has been closed */
+};
+
+struct listener {
+	struct door door[DOORS];
+	unsigned doors;
+	atomic_uint open; /* of these */
 	atomic_bool stopping;
+	bool alone;       /* the socket was given to us: there can be no other beside it */
 	char address[64]; /* HOST:PORT, as in a URL */
 	unsigned port;
 };
@@ -21,8 +34,11 @@ struct listener {
 /* Bind and listen. 0, or the exit code after one line on stderr. */
 int listener_open(struct listener *l, const struct options *options);
 
-/* Accept, and have each connection served, until listener_stop(). A filch_fn on a struct server. */
-void listener_run(void *server);
+/* Up to that many doors. Those that cannot be had are done without. */
+void listener_widen(struct server *s, unsigned doors);
+
+/* Accept, and have each connection served, until listener_stop(). -errno. */
+int listener_start(struct server *s);
 void listener_stop(struct server *s);
 
 #endif

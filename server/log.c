@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each worker adds to a part of its own, so its lock is free but for the moment in which the thread
- * exchanges the full buffer for an empty one. Whoever does not get it after some attempts, or finds
- * the buffer full, leaves the line out and counts it.
+ * exchanges the full buffer for an empty one. Whoever meets the thread there takes the next part.
+ * Whoever finds the buffer full leaves the line out and counts it.
  */
 #include "log.h"
 
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ATTEMPTS 200
+#define ATTEMPTS 16
 #define GATHER   20 /* ms: lines that come together are written together */
 #define LINE     2048
 #define TARGET   1200 /* of it, as it is in the log */
@@ -98,20 +98,30 @@ static size_t print_line(char *to, const struct log_line *line)
 	return n;
 }
 
-static bool add(struct log_part *p, const char *line, size_t n)
+static struct log_part *enter(struct log *l)
 {
-	bool room;
-	int tries = 0;
+	unsigned first = (unsigned)filch_worker();
 
-	while (filch_mutex_trylock(&p->lock))
-		if (++tries == ATTEMPTS)
-			return false;
-	room = LOG_ROOM - p->length >= n;
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
+		struct log_part *p = &l->part[(first + i) % LOG_PARTS];
+
+		if (filch_mutex_trylock(&p->lock) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static bool add(struct log *l, const char *line, size_t n)
+{
+	struct log_part *p = enter(l);
+	bool room = p && LOG_ROOM - p->length >= n;
+
 	if (room) {
 		memcpy(p->lines + p->length, line, n);
 		p->length += n;
 	}
-	filch_mutex_unlock(&p->lock);
+	if (p)
+		filch_mutex_unlock(&p->lock);
 	return room;
 }
 
@@ -120,7 +130,7 @@ void log_add(struct log *l, const struct log_line *line)
 	char text[LINE];
 	size_t n = print_line(text, line);
 
-	if (!add(&l->part[(unsigned)filch_worker() % LOG_PARTS], text, n))
+	if (!add(l, text, n))
 		atomic_fetch_add(&l->lost, 1);
 	if (atomic_load(&l->asleep) && atomic_exchange(&l->asleep, false))
 		eventfd_write(l->wake, 1);

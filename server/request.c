@@ -8,6 +8,7 @@
  */
 #include "request.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -46,13 +47,18 @@ static bool same(struct text t, const char *word)
 	return t.length == strlen(word) && strncasecmp(t.at, word, t.length) == 0;
 }
 
-/* uri-host [ ":" port ], by its characters */
+/*
+ * uri-host [ ":" port ], by its characters, a bit for each: letters, digits, and those of
+ * .:-_~%!$&'()*+,;=[]
+ */
 static bool host_like(struct text t)
 {
+	static const uint64_t allowed[4] = { 0x2fff7ff200000000, 0x47fffffeaffffffe };
+
 	for (size_t i = 0; i < t.length; i++) {
-		if (alphanumeric(t.at[i]) || t.at[i] == '.' || t.at[i] == ':')
-			continue;
-		if (!t.at[i] || !strchr("-_~%!$&'()*+,;=[]", t.at[i]))
+		unsigned char c = (unsigned char)t.at[i];
+
+		if (!(allowed[c / 64] >> c % 64 & 1))
 			return false;
 	}
 	return true;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dashboard.h"
 #include "files.h"
 #include "reply.h"
 #include "report.h"
@@ -63,6 +64,8 @@ static void home(struct server *s, const struct request *q, struct reply *r)
 	              "<li><a href=\"/sleep?ms=1000\">/sleep?ms=1000</a>: waits\n"
 	              "<li><a href=\"/fib?n=35\">/fib?n=35</a>: computes, by fork and join\n"
 	              "<li><code>POST /echo</code>: your own words\n"
+	              "<li><a href=\"/dashboard\">/dashboard</a>: the workers, live\n"
+	              "<li><a href=\"/files/\">/files/</a>: what lies below --root\n"
 	              "<li><a href=\"/healthz\">/healthz</a>, <a href=\"/stats\">/stats</a>,"
 	              " <a href=\"/metrics\">/metrics</a>: how it is\n"
 	              "</ul>\n");
@@ -150,6 +153,7 @@ static const struct route routes[] = {
 	{ PATH("/healthz"), get, false, true, false, health },
 	{ PATH("/stats"), get, false, false, false, report_stats },
 	{ PATH("/metrics"), get, false, false, false, report_metrics },
+	{ PATH("/dashboard"), get, false, false, false, dashboard_answer },
 	{ PATH("/files/"), get, false, false, true, files_answer },
 };
 

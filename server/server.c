@@ -126,13 +126,14 @@ static int get_ready(struct server *s)
 {
 	int error;
 
+	listener_widen(s, filch_workers(s->executor->runtime));
 	if (s->options->port_file && write_port(s))
 		return EXIT_FAILURE;
 	if (s->options->user && become(s->options, s->options->user))
 		return EXIT_FAILURE;
 	if (open_files(s))
 		return EXIT_FAILURE;
-	error = s->executor->accept(s->executor->context, listener_run, s);
+	error = listener_start(s);
 	return error < 0 ? fail(s->options, "cannot accept", -error) : 0;
 }
 

@@ -396,6 +396,45 @@ def _(command):
             check(faulty.allocations() - before < 20, f"{faulty.allocations() - before} allocations")
 
 
+@case("idle connections hold neither a stack nor a buffer", limit=60, not_for=BASELINES)
+def _(server):
+    count = scaled(10000, 1500)
+    warm = [Connection(server) for _ in range(100)]
+    for c in warm:
+        c.get("/plaintext")
+    aftermath = Aftermath(server)
+    clients = [Connection(server) for _ in range(count)]
+    for _ in range(2):
+        for c in clients:
+            c.send(OK)
+        for c in clients:
+            c.response()
+    time.sleep(0.1)
+    each = (aftermath.rss() - aftermath.memory) / count
+    check(SLACK != 1 or each < 600, f"{each:.0f} bytes each")
+    for c in warm + clients:
+        c.close()
+
+
+@case("a listening socket for each worker, but one where there are few connections", bare=True)
+def _(command):
+    workers = int(command[command.index("--workers") + 1])
+
+    def sockets(server):
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            return sum(f":{server.port:04X} 00000000:0000 0A" in line for line in file)
+
+    if "--model" in command:
+        return
+    with Server(command) as server:
+        equal(sockets(server), workers, "sockets")
+        for c in [Connection(server) for _ in range(20)]:
+            equal(c.get("/plaintext").status, 200, "status")
+            c.close()
+    with Server(command, max_connections=10) as server:
+        equal(sockets(server), 1, "sockets")
+
+
 @case("21: nothing reflected is raw", bare=True)
 def _(command):
     with tempfile.TemporaryDirectory() as root:

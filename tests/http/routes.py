@@ -35,6 +35,7 @@ ANSWERS = [
     ("fib, no number", "/fib?n=ten", 400, None, "text/plain"),
     ("fib, missing", "/fib", 400, None, "text/plain"),
     ("fib, another parameter", "/fib?m=1", 400, None, "text/plain"),
+    ("dashboard", "/dashboard", 200, None, "text/html; charset=utf-8"),
     ("health", "/healthz", 200, b"ok\n", "text/plain"),
     ("nothing there", "/nothing", 404, None, "text/plain"),
     ("a route and more", "/plaintext/", 404, None, "text/plain"),
@@ -89,6 +90,19 @@ def _(server):
         check("\n" + name in text, f"no {name}")
     if stats["workers"]:
         check('\nfilch_tasks_total{worker="0"} ' in text, "no filch_tasks_total")
+
+
+@case("route: the page of the dashboard is whole, and asks for what there is", shares=True)
+def _(server):
+    import json
+    import re
+    page = get(server, "/dashboard").body.decode()
+    check(page.startswith("<!DOCTYPE html>") and page.endswith("</script>\n"), "not a page")
+    stats = json.loads(get(server, "/stats").body)
+    for name in re.search(r"RATES = (\[[^]]*\])", page)[1].strip("[]").split(", "):
+        check(name.strip('"') in stats["total"], f"/stats has no {name}")
+    for name in re.findall(r"now\.total\.(\w+)", page):
+        check(name in stats["total"], f"/stats has no {name}")
 
 
 # name, method, target, status, Allow
