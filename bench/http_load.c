@@ -30,6 +30,7 @@
 
 /* What to ask for: text is depth requests, one after the other. */
 struct question {
+	const char *path;
 	char *text;
 	size_t length;
 	unsigned depth;
@@ -119,7 +120,7 @@ static double percentile(double percent)
 
 static struct question question(const char *path, unsigned depth)
 {
-	struct question q = { .depth = depth };
+	struct question q = { .path = path, .depth = depth };
 	char one[1024];
 	int n = snprintf(one, sizeof(one), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n", path,
 	                 options.port, options.close ? "Connection: close\r\n" : "");
@@ -196,14 +197,14 @@ static void reopen(struct connection *c)
 /* ---- answers -------------------------------------------------------------------------------- */
 
 /* The value of Content-Length in a head, which must be a 200's. */
-static size_t body_length(const char *head, const char *end)
+static size_t body_length(const char *path, const char *head, const char *end)
 {
 	static const char name[] = "\ncontent-length:";
 
 	if (end - head < 12 || memcmp(head, "HTTP/1.1 200", 12) != 0) {
 		const char *line = memchr(head, '\r', (size_t)(end - head));
 
-		fprintf(stderr, "http-load: %s: answered \"%.*s\"\n", options.path,
+		fprintf(stderr, "http-load: %s: answered \"%.*s\"\n", path,
 		        (int)((line ? line : end) - head), head);
 		exit(1);
 	}
@@ -213,7 +214,7 @@ static size_t body_length(const char *head, const char *end)
 			return strtoul(head + sizeof(name) - 1, NULL, 10);
 		head++;
 	}
-	fail(options.path, "an answer without Content-Length");
+	fail(path, "an answer without Content-Length");
 }
 
 static void answered(struct connection *c, int64_t when)
@@ -238,7 +239,9 @@ static const char *take(struct connection *c, const char *at, const char *end, i
 
 			if (!tail)
 				break;
-			c->body = body_length(at, tail + 2);
+			if (!c->missing)
+				fail(options.path, "more answers than requests");
+			c->body = body_length(c->asked->path, at, tail + 2);
 			at = tail + 4;
 			there = (size_t)(end - at);
 		}
@@ -248,8 +251,6 @@ static const char *take(struct connection *c, const char *at, const char *end, i
 		}
 		at += c->body;
 		c->body = 0;
-		if (!c->missing)
-			fail(options.path, "more answers than requests");
 		answered(c, when);
 	}
 	return at;
