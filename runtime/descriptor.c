@@ -153,13 +153,22 @@ static __attribute__((noinline)) bool is_open(int fd)
 	return open;
 }
 
+/* What filch knows is closed by filch alone; a number that it does not know may be anything. */
+static bool can_be_closed(int fd)
+{
+	struct descriptor *d = fd >= 0 && fd < PER_CHUNK * CHUNKS ? look_up(fd) : NULL;
+
+	return (d && load_relaxed(&d->kind) != UNKNOWN) ||
+	       is_open(fd); /* relaxed: see find_out() */
+}
+
 int filch_close(int fd)
 {
 	int error = -EBADF;
 	struct descriptor *d;
 	uint32_t users;
 
-	if (!is_open(fd) || !(d = descriptor_enter(fd, &error)))
+	if (!can_be_closed(fd) || !(d = descriptor_enter(fd, &error)))
 		return error == -ECANCELED ? -EBADF : error;
 	users = load_seq(&d->users);
 	do {
