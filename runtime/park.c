@@ -79,16 +79,17 @@ uint32_t park_claim(struct parking *p, struct park *other)
 	return how;
 }
 
-void park_leave(struct parking *p, struct park *me)
+bool park_leave(struct parking *p, struct park *me)
 {
 	if (park_claim(p, me) != AWAKE)
-		return;
+		return false;
 	/*
 	 * Acquire: the claimer's count before ours. Pairs with park_claim(), which is two
 	 * instructions from done.
 	 */
 	while (load_acquire(&me->state) != AWAKE)
 		sched_yield();
+	return true;
 }
 
 void park_wake(struct park *other)

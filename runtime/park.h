@@ -57,8 +57,8 @@ void park_announce(struct parking *p, struct park *me, uint32_t how);
 void park_sleep(struct park *me,
                 int64_t deadline); /* PARKED: until woken, or the deadline, or for no reason */
 
-/* Back to searching, woken or not. */
-void park_leave(struct parking *p, struct park *me);
+/* Back to searching; true if somebody woke it. */
+bool park_leave(struct parking *p, struct park *me);
 
 /*
  * Take a sleeper out of its sleep; returns how it slept, AWAKE if it did not. The caller then wakes

@@ -325,7 +325,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 		else
 			park_sleep(&w->park, timers_bedtime(&w->timers));
 	}
-	park_leave(&rt->parking, &w->park);
+	w->woken = park_leave(&rt->parking, &w->park);
 	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
 	poller_deliver(w->poller);
 	watch_rouse(rt);
@@ -343,7 +343,8 @@ static struct filch_slot_ *search(struct worker *w)
 	parking_search(&rt->parking);
 	poison_others(w);
 	while (!item && !leaving(w)) {
-		for (int i = 0; i < STEAL_ROUNDS && !item; i++) {
+		/* Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. */
+		for (int i = 0; i < STEAL_ROUNDS && !item && w->woken; i++) {
 			item = steal(w, false);
 			spin_pause();
 		}
@@ -400,6 +401,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->index = index;
 	w->random = index * 2654435761u + 1;
 	w->batch = 1;
+	w->woken = true;
 	w->current = &w->thread;
 	w->park.state = AWAY;
 	timers_init(&w->timers);

@@ -21,7 +21,8 @@
 struct worker {
 	/* Others write to these. */
 	struct park park;
-	struct inbox inbox; /* stacks that threads outside woke, and what finds no place elsewhere */
+	struct inbox
+		inbox; /* stacks that threads outside woke, and what finds no place elsewhere */
 	struct port port[PORTS]; /* tasks from threads outside */
 	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
@@ -41,8 +42,9 @@ struct worker {
 	struct filch *rt;
 	unsigned index;
 	unsigned random;
-	bool fair;            /* look at what is ready first, before forks */
-	unsigned batch;       /* how many forks to publish next time */
+	bool fair;      /* look at what is ready first, before forks */
+	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
+	unsigned batch; /* how many forks to publish next time */
 	struct filch_slot_ *next; /* taken as a stack was left, for the loop to run at once */
 	struct stack *spares;     /* stacks in hand */
 	unsigned spare_count;
@@ -214,7 +216,7 @@ static inline void poison_if_hungry(struct worker *w)
 struct slots *worker_take_slots(
 	struct worker *w); /* those in hand, for the current stack; never NULL */
 struct worker *host_of_thread(struct filch *rt); /* whose inbox the calling thread uses */
-struct port *enter_port(struct filch *rt); /* one that is free, of the same worker, or NULL */
+struct port *enter_port(struct filch *rt);       /* one that is free, of the same worker, or NULL */
 bool runtime_quiet(struct filch *rt);
 void retire_array(struct deque_array *old); /* free when no thief reads it any more */
 
