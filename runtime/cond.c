@@ -17,11 +17,24 @@ static void give_up(void *mutex)
 	filch_mutex_unlock(mutex);
 }
 
+/*
+ * The wait may be over, and the task on its way back to the mutex on another worker, before it has
+ * been given up here: then it is to wait for that, and not to be told that it holds the mutex.
+ */
+static void disown(filch_mutex *m)
+{
+	/* Relaxed: compared by the owner alone, which goes on after this. Pairs with the load in
+	 * filch_mutex_lock(). */
+	store_relaxed(&m->owner_, (void *)NULL);
+}
+
 int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)
 {
 	struct waiter thread, *w = wait_begin(&thread, deadline);
 	int result, refusal = w->refusal;
 
+	if (!refusal)
+		disown(m);
 	result = wait_in_then(&c->word_, lock(&c->word_), &c->waiters_, w, deadline, give_up, m);
 	if (!refusal)
 		filch_mutex_lock(m, FILCH_NEVER);

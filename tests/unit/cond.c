@@ -158,3 +158,39 @@ Test(cond, nothing_is_lost_between_tasks_and_threads)
 	CHECK_EQ(r.sum, 4 * r.each * (r.each + 1) / 2);
 	stop(rt);
 }
+
+/* ---- a wait that is over before its mutex has been given up ---- */
+
+struct hasty {
+	filch_mutex mutex;
+	filch_cond cond;
+	long inside, ended;
+};
+
+static void wait_hastily(void *hasty)
+{
+	struct hasty *h = hasty;
+
+	for (long i = 0; i < rounds(200000); i++) {
+		CHECK_EQ(filch_mutex_lock(&h->mutex, FILCH_NEVER), 0);
+		CHECK_EQ(add(&h->inside, 1), 1);
+		CHECK_EQ(add(&h->inside, -1), 0);
+		CHECK_EQ(filch_cond_wait(&h->cond, &h->mutex, FILCH_NEVER), 0);
+		CHECK_EQ(add(&h->inside, 1), 1);
+		CHECK_EQ(add(&h->inside, -1), 0);
+		filch_mutex_unlock(&h->mutex);
+	}
+	add(&h->ended, 1);
+}
+
+Test(cond, a_signal_without_the_mutex_does_not_let_two_in)
+{
+	struct hasty h = { .mutex = FILCH_MUTEX_INIT, .cond = FILCH_COND_INIT };
+	filch *rt = start();
+
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(filch_submit(rt, wait_hastily, &h), 0);
+	while (get(&h.ended) < 2)
+		filch_cond_broadcast(&h.cond);
+	stop(rt);
+}
