@@ -45,8 +45,8 @@ static struct descriptor *make_chunk(int fd)
 	restore_errno(saved);
 	if (!d)
 		return NULL;
-	/* Acq_rel: the zeroed chunk before its use. Pairs with look_up(). */
-	if (!cas_acq_rel(&chunk[fd / PER_CHUNK], &none, d))
+	/* seq_cst: before the look at whether a runtime stops. Pairs with descriptors_cancel(). */
+	if (!cas_seq(&chunk[fd / PER_CHUNK], &none, d))
 		free(d);
 	return look_up(fd);
 }
@@ -133,6 +133,7 @@ static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 		unlock(&d->side[i].word, 0);
 	}
 	store_seq(&d->kind, (uint8_t)UNKNOWN);
+	add_seq(&d->closes, 1);
 	store_seq(&d->users, (uint32_t)0);
 	close(fd);
 	errno = saved;
@@ -261,10 +262,31 @@ static void side_ready(struct side *s, uint64_t eager)
 	waiters_wake(chain);
 }
 
+/* Those who wait without a stack know what was read, and not what was left: see may_be_ready(). */
+static int look_again(const struct waiter *w, const void *unused)
+{
+	(void)unused;
+	return w->what == FOR_EVENT ? 0 : KEEP;
+}
+
+/* Take out of a side those whom choose() names, and wake them. */
+static void end_some(struct side *s, int (*choose)(const struct waiter *, const void *),
+                     const void *arg, uint64_t more)
+{
+	uint64_t word = lock(&s->word);
+	struct waiter *chain = wait_choose(&s->waiters, choose, arg, NULL);
+
+	unlock(&s->word, (word & ~WAITERS) | (s->waiters ? WAITERS : 0) | more);
+	waiters_wake(chain);
+}
+
 void descriptor_more(struct descriptor *d, int side, uint64_t used)
 {
-	if (load_relaxed(&d->poller)) /* relaxed: without one READY is not looked at */
-		side_ready(&d->side[side], used & EAGER);
+	if (!load_relaxed(&d->poller)) /* relaxed: without one READY is not looked at */
+		return;
+	side_ready(&d->side[side], used & EAGER);
+	if (side == READING)
+		end_some(&d->side[EITHER], look_again, NULL, 0);
 }
 
 /* ---- waiting ---- */
@@ -336,6 +358,87 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 	return wait_in(&s->word, word, &s->waiters, w, deadline);
 }
 
+/* ---- waiting without a stack ---- */
+
+#define WATCHED  (POLLIN | POLLOUT | POLLPRI | POLLRDHUP) /* the poller's events are poll(2)'s */
+#define TO_READ  (POLLIN | POLLRDNORM | POLLPRI | POLLRDHUP)
+#define IN_ERROR (POLLERR | POLLHUP)
+
+/*
+ * False: it is certainly not ready. For reading that is known without asking the kernel, if no
+ * event has come since a read found nothing left. Asked under EITHER's lock: an event marks READING
+ * before it comes to those in EITHER, and who reads and leaves something does the same
+ * (descriptor_more). So either the mark is seen here, or the waiter is found there.
+ */
+static bool may_be_ready(struct descriptor *d, short events)
+{
+	return events & ~TO_READ || load_seq(&d->side[READING].word) & (READY | EAGER);
+}
+
+int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline, bool looked)
+{
+	struct side *s = &d->side[EITHER];
+	int result = watch(d, fd);
+	uint64_t word;
+	bool ending;
+
+	if (result)
+		return result;
+	word = lock(&s->word);
+	ending = load_seq(&w->rt->stopping); /* under the lock: see when.c */
+	if (closing(d))
+		result = -ECANCELED;
+	else if (looked ? word & (READY | EAGER) : ending || may_be_ready(d, w->events))
+		result = LOOK_FIRST;
+	else if (ending)
+		result = -ECANCELED;
+	else if (!load_seq(&d->poller)) /* its runtime has gone meanwhile */
+		result = LOOK_FIRST;
+	if (!result) {
+		wait_enlist(&s->waiters, w);
+		if (deadline != FILCH_NEVER)
+			timer_arm(&worker_here()->timers, &w->timer, deadline);
+	}
+	unlock(&s->word, s->waiters ? word | WAITERS : word);
+	return result;
+}
+
+void descriptor_delist(int fd, struct waiter *w)
+{
+	struct side *s = &look_up(fd)->side[EITHER];
+	uint64_t word = lock(&s->word);
+
+	wait_delist(&s->waiters, w);
+	unlock(&s->word, s->waiters ? word : word & ~WAITERS);
+}
+
+static int of_runtime(const struct waiter *w, const void *rt)
+{
+	return w->what == FOR_EVENT && w->rt == rt ? -ECANCELED : KEEP;
+}
+
+void descriptors_cancel(struct filch *rt)
+{
+	for (int i = 0; i < CHUNKS; i++) {
+		struct descriptor *d = load_seq(&chunk[i]); /* seq_cst: see make_chunk() */
+
+		for (int j = 0; d && j < PER_CHUNK; j++)
+			end_some(&d[j].side[EITHER], of_runtime, rt, 0);
+	}
+}
+
+/* ---- the poller's news ---- */
+
+/* A task looks for itself; who has no stack is told, if it is for this that it waits. */
+static int told(const struct waiter *w, const void *news)
+{
+	int events = *(const int *)news, revents = events & (w->events | IN_ERROR);
+
+	if (w->what != FOR_EVENT || w->events & ~WATCHED)
+		return 0;
+	return revents ? revents : KEEP;
+}
+
 /*
  * After a hang-up no more events come; a read stops short of urgent data though there is more
  * behind it.
@@ -348,7 +451,8 @@ void descriptor_ready(struct descriptor *d, uint32_t events)
 		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI) ? EAGER : 0);
 	if (gone || events & EPOLLOUT)
 		side_ready(&d->side[WRITING], gone ? EAGER : 0);
-	side_ready(&d->side[EITHER], gone ? EAGER : 0);
+	/* Last: see may_be_ready(). READY in any case, since who is told uses nothing up. */
+	end_some(&d->side[EITHER], told, &(int){ (int)events }, gone ? READY | EAGER : READY);
 }
 
 void descriptors_forget(struct filch *rt, struct poller *poller)

@@ -38,6 +38,7 @@ struct descriptor {
 	struct poller *poller; /* that watches it, or NULL */
 	struct filch *rt;      /* whose poller that is */
 	uint32_t users;        /* calls in progress, and CLOSING */
+	uint32_t closes;       /* how often its number was closed; does not change under a call */
 	uint8_t kind;
 	uint8_t nonblocking; /* known to be */
 };
@@ -66,6 +67,25 @@ void descriptor_more(struct descriptor *d, int side, uint64_t used);
  * once closing, or what the poller says.
  */
 int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
+
+/* What poll(2) says it is ready for now: revents, 0 or an error. */
+int descriptor_look(struct descriptor *d, int fd, short events);
+
+/*
+ * For when.c: put a waiter that has no stack among those who wait for w->events, with a timer
+ * unless deadline is FILCH_NEVER; on a worker of its runtime. 0: it is in, and may be gone by now.
+ * LOOK_FIRST: it may be ready, descriptor_look(), and if it is not, come back with looked.
+ * -ECANCELED: closing, or the runtime is stopping. Or what the poller says.
+ */
+#define LOOK_FIRST 1
+int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline,
+                      bool looked);
+
+/* Out of that list, if it is still there: who gave up at a deadline. */
+void descriptor_delist(int fd, struct waiter *w);
+
+/* A runtime stops: what waits for it without a stack ends with -ECANCELED. */
+void descriptors_cancel(struct filch *rt);
 
 /* The poller's news: EPOLLIN and so on. */
 void descriptor_ready(struct descriptor *d, uint32_t events);

@@ -330,15 +330,33 @@ ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadlin
 	               &(struct call){ .fd = out, .file = in, .offset = offset, .n = n }, deadline);
 }
 
-ATTEMPT try_poll(struct call *c)
+/* What it is ready for, now; 0: nothing. */
+static __attribute__((noinline)) int ready_for(int fd, short events)
 {
-	struct pollfd p = { .fd = c->fd, .events = c->events };
-	int saved = errno;
-	ssize_t n = outcome(poll(&p, 1, 0), saved);
+	struct pollfd p = { .fd = fd, .events = events };
+	int saved = errno, n = (int)outcome(poll(&p, 1, 0), saved);
 
 	if (n == 1 && p.revents & POLLNVAL)
 		return -EBADF;
-	return n == 1 ? p.revents : n == 0 ? -EAGAIN : n;
+	return n == 1 ? p.revents : n;
+}
+
+int descriptor_look(struct descriptor *d, int fd, short events)
+{
+	uint64_t used = descriptor_use(d, EITHER);
+	int n = ready_for(fd, events);
+
+	if (n)
+		descriptor_more(d, EITHER, used);
+	return n;
+}
+
+ATTEMPT try_poll(struct call *c)
+{
+	int n = ready_for(c->fd, c->events);
+
+	c->more = n > 0; /* nothing was used up: others who wait may see it too */
+	return n ? n : -EAGAIN;
 }
 
 int filch_poll(int fd, short events, int64_t deadline)

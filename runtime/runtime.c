@@ -95,6 +95,7 @@ static void free_runtime(struct filch *rt)
 		urcu_memb_barrier();
 	stacks_destroy(&rt->stacks);
 	node_pool_destroy(&rt->nodes);
+	when_pool_destroy(&rt->whens);
 	free(rt);
 }
 
@@ -196,6 +197,7 @@ int filch_stop(filch *rt)
 		return -EDEADLK;
 	if (exchange_seq(&rt->stopping, 1))
 		return -EALREADY;
+	descriptors_cancel(rt);
 	wake_all(rt);
 	if (!filch_here()) {
 		finish(rt);

@@ -49,6 +49,19 @@ bool runtime_quiet(struct filch *rt)
 	return pending(rt) == 0;
 }
 
+/* Admitted, but not yet ready to run: these are not pending. */
+static uint64_t waiting(filch *rt)
+{
+	uint64_t begun = 0, ended = 0;
+
+	for (unsigned i = 0; i < rt->count; i++) {
+		/* Relaxed: statistics. */
+		ended += load_relaxed(&rt->worker[i]->whens_ended);
+		begun += load_relaxed(&rt->worker[i]->whens_begun);
+	}
+	return begun > ended ? begun - ended : 0;
+}
+
 int filch_stats(filch *rt, int worker, struct filch_stats *out)
 {
 	int n;
@@ -62,7 +75,9 @@ int filch_stats(filch *rt, int worker, struct filch_stats *out)
 			add(out, &rt->worker[i]->stats);
 	}
 	if (worker == -1) {
-		out->pending = pending(rt);
+		uint64_t idle = waiting(rt), all = pending(rt);
+
+		out->pending = all > idle ? all - idle : 0;
 		out->stacks = load_relaxed(&rt->stacks.count); /* relaxed: a statistic */
 	}
 	return 0;

@@ -328,12 +328,17 @@ void ready_and_leave(struct filch *rt, struct filch_slot_ *item)
 	add_seq(&rt->visitors, -(uint64_t)1);
 }
 
-void make_ready(struct stack *s)
+void ready_anywhere(struct filch *rt, struct filch_slot_ *item)
 {
-	struct worker *w = worker_of(s->rt);
+	struct worker *w = worker_of(rt);
 
 	if (w)
-		ready_here(w, &s->item);
+		ready_here(w, item);
 	else
-		ready_and_leave(s->rt, &s->item);
+		ready_and_leave(rt, item);
+}
+
+void make_ready(struct stack *s)
+{
+	ready_anywhere(s->rt, &s->item);
 }

@@ -53,12 +53,45 @@ static void refuse(struct filch *rt)
 	wake_one(rt);
 }
 
-/* A task has run on this worker. */
-static void count_out(struct worker *w)
+int task_count_in(struct filch *rt, struct worker *in)
 {
-	give_place(w->rt);
+	int error;
+
+	if (in) {
+		/* Release: pairs with the sums in runtime_quiet(). */
+		store_release(&in->admitted, in->admitted + 1);
+		return 0;
+	}
+	error = admit(rt);
+	if (error)
+		refuse(rt);
+	return error;
+}
+
+void task_take_back(struct filch *rt)
+{
+	refuse(rt);
+}
+
+void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group)
+{
+	if (w->group != group)
+		group_settle(w);
+	w->current->task = fn;
+	w->current->group = group;
+	w->current->origin = NULL;
+}
+
+void task_end(struct filch_group *group)
+{
+	struct worker *w = worker_here();
+
+	w->current->group = NULL;
 	/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
 	store_release(&w->done, w->done + 1);
+	count_up(&w->stats.tasks); /* relaxed inside: a statistic */
+	if (group)
+		group_done(w, group);
 }
 
 static void run_task(struct filch_slot_ *slot)
@@ -66,20 +99,12 @@ static void run_task(struct filch_slot_ *slot)
 	struct task t = *task_in(slot);
 	struct worker *w = worker_here();
 
-	if (w->group != t.group)
-		group_settle(w);
-	w->current->task = t.fn;
-	w->current->group = t.group;
-	w->current->origin = NULL;
+	task_begin(w, t.fn, t.group);
 	if (!t.waiter)
 		node_give(&w->nodes, &w->rt->nodes, slot);
 	t.fn(t.arg);
-	w = worker_here();
-	w->current->group = NULL;
-	count_out(w);
-	count_up(&w->stats.tasks); /* relaxed inside: a statistic */
-	if (t.group)
-		group_done(w, t.group);
+	give_place(worker_here()->rt);
+	task_end(t.group);
 	if (t.waiter && waiter_claim(t.waiter, 0))
 		waiter_wake(t.waiter);
 }

@@ -13,6 +13,17 @@ int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
                 struct filch_group *group);
 
 /*
+ * Count a task in, from this worker of rt or (NULL) from outside: 0, or -ESHUTDOWN. And back, if it
+ * will not run after all. Neither looks at max_pending.
+ */
+int task_count_in(struct filch *rt, struct worker *in);
+void task_take_back(struct filch *rt);
+
+/* Around a task that this worker runs; it may end on another, and is counted out there. */
+void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group);
+void task_end(struct filch_group *group);
+
+/*
  * A task of the group has finished on this worker; group.c counts it out when the worker does
  * something else.
  */

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "futex.h"
+#include "when.h"
 #include "worker.h"
 
 void *self_here(void)
@@ -26,7 +27,7 @@ void *self_here(void)
 
 /* ---- the list: circular, the head is the one that waits longest ---- */
 
-static void enqueue(void **list, struct waiter *w)
+void wait_enlist(void **list, struct waiter *w)
 {
 	struct waiter *head = *list;
 
@@ -55,6 +56,12 @@ static void dequeue(void **list, struct waiter *w)
 		*list = w->next;
 }
 
+void wait_delist(void **list, struct waiter *w)
+{
+	if (w->listed)
+		dequeue(list, w);
+}
+
 struct waiter *wait_take(void **list, int result)
 {
 	while (*list) {
@@ -76,6 +83,27 @@ struct waiter *wait_take_all(void **list, int result, struct waiter *chain)
 		last = &w->next;
 	}
 	*last = chain;
+	return first;
+}
+
+struct waiter *wait_choose(void **list, int (*choose)(const struct waiter *w, const void *arg),
+                           const void *arg, struct waiter *chain)
+{
+	struct waiter *first = NULL, **end = &first, *w = *list, *last = w ? w->prev : NULL;
+
+	while (w) {
+		struct waiter *next = w == last ? NULL : w->next;
+		int result = choose(w, arg);
+
+		if (result != KEEP)
+			dequeue(list, w);
+		if (result != KEEP && waiter_claim(w, result)) {
+			*end = w;
+			end = &w->next;
+		}
+		w = next;
+	}
+	*end = chain;
 	return first;
 }
 
@@ -107,6 +135,10 @@ bool waiter_claim(struct waiter *w, int result)
 
 void waiter_wake(struct waiter *w)
 {
+	if (w->what == FOR_EVENT) {
+		ready_anywhere(w->rt, when_item(w));
+		return;
+	}
 	if (w->stack) {
 		make_ready(w->stack);
 		return;
@@ -224,12 +256,11 @@ int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, 
 		unlock(word, value | (*list ? WAITERS : 0));
 		return w->refusal;
 	}
-	enqueue(list, w);
+	wait_enlist(list, w);
 	result = wait_somewhere(&l);
 	if (result == -ETIMEDOUT) {
 		value = lock(word);
-		if (w->listed)
-			dequeue(list, w);
+		wait_delist(list, w);
 		unlock(word, *list ? value : value & ~WAITERS);
 	}
 	return result;

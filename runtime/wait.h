@@ -10,6 +10,8 @@
 #ifndef WAIT_H
 #define WAIT_H
 
+#include <limits.h>
+
 #include "lock.h"
 #include "waiter.h"
 
@@ -52,6 +54,18 @@ void waiter_wake(struct waiter *w);
  */
 struct waiter *wait_take_all(void **list, int result, struct waiter *chain);
 void waiters_wake(struct waiter *chain);
+
+/*
+ * The same for those for whom choose() names a result, and not KEEP; it is called once for each,
+ * with the list locked.
+ */
+#define KEEP INT_MIN
+struct waiter *wait_choose(void **list, int (*choose)(const struct waiter *w, const void *arg),
+                           const void *arg, struct waiter *chain);
+
+/* Into a locked list, for who has no stack to leave; and out of it, if it is still there. */
+void wait_enlist(void **list, struct waiter *w);
+void wait_delist(void **list, struct waiter *w);
 
 /* Decide the end of a wait: true for exactly one caller, who then wakes it. */
 bool waiter_claim(struct waiter *w, int result);

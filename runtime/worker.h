@@ -15,6 +15,7 @@
 #include "timer.h"
 #include "wait.h"
 #include "watch.h"
+#include "when_pool.h"
 
 #define MAX_WORKERS 1024
 
@@ -36,6 +37,7 @@ struct worker {
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
 	uint32_t wakers; /* who is using the thread's id: it does not end under them */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
+	uint64_t whens_begun, whens_ended; /* waits without a stack: see when.c */
 	struct filch_stats stats;
 
 	/* Nobody else looks at these. */
@@ -50,6 +52,7 @@ struct worker {
 	unsigned spare_count;
 	struct slots *slots; /* slots in hand */
 	struct nodes nodes;  /* memory for tasks in hand */
+	struct whens whens;  /* and for those that wait without a stack */
 	/* Whose tasks finished here and are not yet counted out: see group.c. */
 	struct filch_group *group;
 	uint64_t finished;                          /* how many */
@@ -81,6 +84,7 @@ struct filch {
 	struct watch watch;
 	struct stacks stacks;
 	struct node_pool nodes;
+	struct when_pool whens;
 	struct worker *worker[MAX_WORKERS];
 };
 
@@ -149,6 +153,9 @@ void ready_from_outside(struct filch *rt, struct filch_slot_ *item);
  * waits for it.
  */
 void ready_and_leave(struct filch *rt, struct filch_slot_ *item);
+
+/* Whichever of these the caller needs. */
+void ready_anywhere(struct filch *rt, struct filch_slot_ *item);
 
 /* Let a stack that waited go on, from anywhere. Its runtime may end as soon as it does. */
 void make_ready(struct stack *s);

@@ -72,7 +72,8 @@ FILCH_API filch *filch_start(const struct filch_options *options);
 
 /*
  * Stop a runtime and free it. Threads outside get -ESHUTDOWN from now on; every admitted task
- * finishes, and may itself still submit, fork, run and wait. No other call on rt may be in progress
+ * finishes, and may itself still submit, fork, run and wait; a filch_submit_when that is not yet
+ * ready runs with -ECANCELED. No other call on rt may be in progress
  * when it returns. -EDEADLK from a task of rt, -EINVAL for NULL, -EALREADY if somebody else is
  * stopping it.
  */
@@ -195,6 +196,21 @@ FILCH_API int filch_accept(int fd, struct sockaddr *addr, socklen_t *len, int64_
 
 /* After -ETIMEDOUT the attempt goes on: filch_close the socket, or call again to wait longer. */
 FILCH_API int filch_connect(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadline);
+
+typedef void filch_ready_fn(int revents, void *arg);
+
+/*
+ * Run fn(revents, arg) as a task of rt once fd is ready for one of these events of poll(2). Until
+ * then it has no stack, only some 128 bytes, and max_pending does not count it: for descriptors
+ * that are idle for long, and many. fn may wait as any task. Its first argument is revents, or
+ * -ETIMEDOUT; or -ECANCELED when filch_close was called on fd, or rt was stopped or cancelled,
+ * before it was ready; or, rarely, another error for which nobody can wait on fd. arg stays the
+ * caller's. Nothing is read from fd. If the call answers 0, fn runs exactly once; otherwise never:
+ * -EINVAL for NULL rt or fn, -EBADF, -ECANCELED while fd is being closed, -ENOMEM, -ENOSPC (the limit of what a user may watch),
+ * -ESHUTDOWN once rt is stopping (tasks of rt excepted).
+ */
+FILCH_API int filch_submit_when(filch *rt, int fd, short events, int64_t deadline,
+				filch_ready_fn *fn, void *arg);
 
 /*
  * Close fd. Whoever waits on it gets -ECANCELED; it is really closed when the last call has left

@@ -56,6 +56,8 @@ static int check_waiting_types(void)
 	SAME(ssize_t (*pointer)(int, const struct msghdr *m, int flags, int64_t), filch_sendmsg)
 	SAME(ssize_t (*pointer)(int out, int in, off_t *o, size_t n, int64_t by), filch_sendfile)
 	SAME(int (*pointer)(int fd, short events, int64_t deadline), filch_poll)
+	SAME(int (*pointer)(filch *rt, int fd, short events, int64_t deadline, filch_ready_fn *fn,
+			    void *arg), filch_submit_when)
 	return 0;
 }
 
