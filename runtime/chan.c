@@ -116,7 +116,7 @@ int filch_chan_send(filch_chan *ch, const void *item, int64_t deadline)
 	if (result <= 0)
 		return result;
 	unlock(&ch->word, word);
-	w = wait_begin(&thread, deadline);
+	w = wait_begin(&thread, FOR_SEND, deadline);
 	word = lock(&ch->word);
 	result = try_send(ch, word, item);
 	if (result <= 0)
@@ -134,7 +134,7 @@ int filch_chan_recv(filch_chan *ch, void *item, int64_t deadline)
 	if (result <= 0)
 		return result;
 	unlock(&ch->word, word);
-	w = wait_begin(&thread, deadline);
+	w = wait_begin(&thread, FOR_RECV, deadline);
 	word = lock(&ch->word);
 	result = try_recv(ch, word, item);
 	if (result <= 0)

@@ -30,14 +30,17 @@ static void disown(filch_mutex *m)
 
 int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)
 {
-	struct waiter thread, *w = wait_begin(&thread, deadline);
-	int result, refusal = w->refusal;
+	struct waiter thread, *w = wait_begin(&thread, FOR_COND, deadline);
+	uint64_t word = lock(&c->word_);
+	int result = wait_announce(w);
 
-	if (!refusal)
-		disown(m);
-	result = wait_in_then(&c->word_, lock(&c->word_), &c->waiters_, w, deadline, give_up, m);
-	if (!refusal)
-		filch_mutex_lock(m, FILCH_NEVER);
+	if (result) {
+		unlock(&c->word_, word);
+		return result;
+	}
+	disown(m);
+	result = wait_in_then(&c->word_, word, &c->waiters_, w, deadline, give_up, m);
+	filch_mutex_lock(m, FILCH_NEVER);
 	return result;
 }
 

@@ -85,7 +85,7 @@ struct descriptor *descriptor_enter(int fd, int *error)
 	return d;
 }
 
-static bool closing(struct descriptor *d)
+bool descriptor_closing(struct descriptor *d)
 {
 	return load_seq(&d->users) & CLOSING;
 }
@@ -301,7 +301,7 @@ static int wait_as_thread(struct descriptor *d, int fd, short events, int64_t de
 		struct timespec most = timespec_of(deadline - now < LOOK_AGAIN ? deadline - now
 		                                                               : LOOK_AGAIN);
 
-		if (closing(d)) {
+		if (descriptor_closing(d)) {
 			result = -ECANCELED;
 			break;
 		}
@@ -348,12 +348,12 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 	error = watch(d, fd);
 	if (error)
 		return error;
-	w = wait_begin(NULL, deadline);
+	w = wait_begin(NULL, FOR_READING + side, deadline);
 	word = lock(&s->word);
-	if (word & (READY | EAGER) || closing(d) || !load_seq(&d->poller)) {
+	if (word & (READY | EAGER) || descriptor_closing(d) || !load_seq(&d->poller)) {
 		/* An event came, or it is not watched any more: look again. */
 		unlock(&s->word, word);
-		return closing(d) ? -ECANCELED : 0;
+		return descriptor_closing(d) ? -ECANCELED : 0;
 	}
 	return wait_in(&s->word, word, &s->waiters, w, deadline);
 }
@@ -385,8 +385,9 @@ int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t de
 	if (result)
 		return result;
 	word = lock(&s->word);
-	ending = load_seq(&w->rt->stopping); /* under the lock: see when.c */
-	if (closing(d))
+	/* Under the lock: see when.c. */
+	ending = load_seq(&w->rt->stopping) || load_seq(&w->rt->cancelled);
+	if (descriptor_closing(d))
 		result = -ECANCELED;
 	else if (looked ? word & (READY | EAGER) : ending || may_be_ready(d, w->events))
 		result = LOOK_FIRST;

@@ -62,9 +62,12 @@ bool descriptor_may(struct descriptor *d, int side);
 uint64_t descriptor_use(struct descriptor *d, int side);
 void descriptor_more(struct descriptor *d, int side, uint64_t used);
 
+/* Somebody has called filch_close(). */
+bool descriptor_closing(struct descriptor *d);
+
 /*
  * Wait until a call may do something (events: what poll(2) calls it): 0, -ETIMEDOUT, -ECANCELED
- * once closing, or what the poller says.
+ * once closing or if the task was cancelled, or what the poller says.
  */
 int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
 
@@ -75,7 +78,7 @@ int descriptor_look(struct descriptor *d, int fd, short events);
  * For when.c: put a waiter that has no stack among those who wait for w->events, with a timer
  * unless deadline is FILCH_NEVER; on a worker of its runtime. 0: it is in, and may be gone by now.
  * LOOK_FIRST: it may be ready, descriptor_look(), and if it is not, come back with looked.
- * -ECANCELED: closing, or the runtime is stopping. Or what the poller says.
+ * -ECANCELED: closing, or the runtime is stopping or was cancelled. Or what the poller says.
  */
 #define LOOK_FIRST 1
 int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline,
@@ -84,7 +87,7 @@ int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t de
 /* Out of that list, if it is still there: who gave up at a deadline. */
 void descriptor_delist(int fd, struct waiter *w);
 
-/* A runtime stops: what waits for it without a stack ends with -ECANCELED. */
+/* A runtime stops, or is cancelled: what waits for it without a stack ends with -ECANCELED. */
 void descriptors_cancel(struct filch *rt);
 
 /* The poller's news: EPOLLIN and so on. */

@@ -22,33 +22,15 @@ void filch_group_init(filch_group *g, filch *rt)
 }
 
 /*
- * Acquire: what was said before the cancel is seen by who sees it. Pairs with filch_group_cancel().
+ * seq_cst, as the mark: see cancel.c. And what was said before the cancel is seen by who sees it.
  */
-static bool cancelled(const filch_group *g)
+bool group_cancelled(const struct filch_group *g)
 {
 	for (; g; g = g->parent_) {
-		if (load_acquire(&g->error_))
+		if (load_seq(&g->error_))
 			return true;
 	}
 	return false;
-}
-
-bool filch_cancelled(void)
-{
-	struct stack *s = stack_here();
-
-	return s && cancelled(group_of(s));
-}
-
-void filch_group_cancel(filch_group *g, int error)
-{
-	int none = 0;
-
-	/*
-	 * Acq_rel: what the canceller did before, for who sees the error. Pairs with cancelled()
-	 * and filch_group_wait().
-	 */
-	cas_acq_rel(&g->error_, &none, error ? error : -ECANCELED);
 }
 
 /*
@@ -122,7 +104,7 @@ int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
 
 	if (!g || !g->rt_ || !fn)
 		return -EINVAL;
-	if (cancelled(g))
+	if (group_cancelled(g))
 		return -ECANCELED;
 	in = worker_of(g->rt_);
 	count_in(g, in);
@@ -153,7 +135,7 @@ int filch_group_wait_until(filch_group *g, int64_t deadline)
 		return -EINVAL;
 	if (own_group(g))
 		return -EDEADLK;
-	w = wait_begin(&thread, deadline);
+	w = wait_begin(&thread, FOR_GROUP, deadline);
 	word = lock(&g->word_);
 	if (word >= VALUE_ONE)
 		result = wait_in(&g->word_, word, &g->waiters_, w, deadline);

@@ -64,14 +64,14 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 		late = wait ? descriptor_wait(c->d, c->fd, side, c->events, deadline) : 0;
 		n = late;
 		used = 0;
-		if (late && late != -ETIMEDOUT)
+		if (late && (descriptor_closing(c->d) || (late != -ETIMEDOUT && late != -ECANCELED)))
 			break;
 		used = descriptor_use(c->d, side);
-		n = attempt(c); /* what is ready is ready, even when the deadline has passed */
+		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
 		wait = c->again = true;
 	} while (n == -EAGAIN && !late);
 	if (n == -EAGAIN)
-		n = -ETIMEDOUT;
+		n = late;
 	else if (c->more || n < 0 || used & EAGER)
 		descriptor_more(c->d, side, used);
 	descriptor_leave(c->d, c->fd);

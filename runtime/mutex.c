@@ -39,7 +39,7 @@ int filch_mutex_trylock(filch_mutex *m)
 
 static int lock_slowly(filch_mutex *m, void *self, int64_t deadline)
 {
-	struct waiter thread, *w = wait_begin(&thread, deadline);
+	struct waiter thread, *w = wait_begin(&thread, FOR_MUTEX, deadline);
 	uint64_t word = lock(&m->word_);
 
 	w->value = self;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <urcu/urcu-memb.h>
 
+#include "barrier.h"
 #include "cpus.h"
 #include "descriptor.h"
 #include "overflow.h"
@@ -137,6 +138,7 @@ filch *filch_start(const struct filch_options *options)
 	}
 	if (!(options->flags & FILCH_NO_ATFORK))
 		pthread_once(&atfork, install_atfork);
+	barrier_prepare();
 	rt = new_runtime(options);
 	error = rt ? set_up(rt, options->workers ? options->workers : cpus_usable()) : -ENOMEM;
 	if (error) {
@@ -204,7 +206,7 @@ int filch_stop(filch *rt)
 		errno = saved;
 		return 0;
 	}
-	w = wait_begin(NULL, FILCH_NEVER);
+	w = wait_begin(NULL, FOR_STOP, FILCH_NEVER);
 	w->value = rt;
 	w->refusal = 0;
 	return wait_for(finish_elsewhere, w, FILCH_NEVER);

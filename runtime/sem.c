@@ -23,7 +23,7 @@ int filch_sem_wait(filch_sem *s, int64_t deadline)
 		if (cas_acquire(&s->word_, &word, word - VALUE_ONE))
 			return 0;
 	}
-	w = wait_begin(&thread, deadline);
+	w = wait_begin(&thread, FOR_SEM, deadline);
 	word = lock(&s->word_);
 	if (word < VALUE_ONE)
 		return wait_in(&s->word_, word, &s->waiters_, w, deadline);

@@ -167,6 +167,23 @@ void stacks_put(struct stacks *pool, struct stack *list)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+void stacks_each(struct stacks *pool, void (*visit)(struct stack *s, void *arg), void *arg)
+{
+	struct slab *slab;
+	char *end;
+
+	pthread_mutex_lock(&pool->lock);
+	slab = pool->slabs;
+	end = pool->next; /* of the newest; the others are used up, and none is ever freed */
+	pthread_mutex_unlock(&pool->lock);
+	for (; slab; slab = slab->next, end = NULL) {
+		char *last = end ? end : slab->base + PER_SLAB * pool->size;
+
+		for (char *base = slab->base; base < last; base += pool->size)
+			visit(record_of(pool, base), arg);
+	}
+}
+
 void stack_adopt_thread(struct stack *s)
 {
 	pthread_attr_t attr;

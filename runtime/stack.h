@@ -56,6 +56,9 @@ void stacks_destroy(struct stacks *pool);
  * NULL without memory.
  */
 struct stack *stacks_get(struct stacks *pool, void (*entry)(struct stack *));
+/* Every stack there is, in use or not. Some may be made meanwhile, and are left out. */
+void stacks_each(struct stacks *pool, void (*visit)(struct stack *s, void *arg), void *arg);
+
 void stacks_put(struct stacks *pool, struct stack *list);
 
 /* A thread's own stack, so that it can be switched away from and back to. */

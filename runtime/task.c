@@ -222,7 +222,7 @@ int filch_run(filch *rt, filch_fn *fn, void *arg)
 		give_place(rt);
 		return error;
 	}
-	w = wait_begin(&thread, FILCH_NEVER);
+	w = wait_begin(&thread, FOR_RUN, FILCH_NEVER);
 	slot.run = run_task;
 	slot.state = rt;
 	*task_in(&slot) = (struct task){ fn, arg, NULL, w };

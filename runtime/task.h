@@ -19,6 +19,10 @@ int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
 int task_count_in(struct filch *rt, struct worker *in);
 void task_take_back(struct filch *rt);
 
+/* Was the task's group cancelled, or one that it is nested in, or its runtime? */
+bool task_cancelled(struct stack *s);          /* cancel.c */
+bool group_cancelled(const struct filch_group *g); /* group.c */
+
 /* Around a task that this worker runs; it may end on another, and is counted out there. */
 void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group);
 void task_end(struct filch_group *group);

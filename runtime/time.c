@@ -22,8 +22,8 @@ int64_t filch_after(int64_t ns)
 
 int filch_sleep_until(int64_t deadline)
 {
-	struct waiter thread, *w = wait_begin(&thread, deadline);
-	int result = wait_for(NULL, w, deadline);
+	struct waiter thread, *w = wait_begin(&thread, FOR_TIME, deadline);
+	int result = w->refusal == -ETIMEDOUT ? 0 : wait_for(NULL, w, deadline);
 
 	return result == -ETIMEDOUT ? 0 : result;
 }

@@ -2,7 +2,8 @@
 /*
  * Waiting in a list.
  *
- * A waiter is enqueued under the lock of its list, and the lock is released only when its stack has
+ * A wait is announced (HELD), which cancel.c has the reason for; it can be ended only from WAITING
+ * on, which is set on another stack, when its own has been left and its timer armed. A waiter is enqueued under the lock of its list, and the lock is released only when its stack has
  * been left (after_wait), so whoever finds the waiter can resume it. Its end is decided by one CAS
  * on its state: by who takes it out of the list, or by its deadline. The loser does not touch it
  * again. A waiter whose deadline won takes itself out of the list under the lock before its wait
@@ -13,7 +14,9 @@
 #include <errno.h>
 #include <time.h>
 
+#include "barrier.h"
 #include "futex.h"
+#include "task.h"
 #include "when.h"
 #include "worker.h"
 
@@ -119,6 +122,18 @@ void waiters_wake(struct waiter *chain)
 
 /* ---- the end of a wait ---- */
 
+/* Somebody looks at it, or it is on its way into its wait: a few instructions from done. */
+static void stand_by(struct waiter *w)
+{
+	/* Acquire: as in waiter_claim(), which follows. */
+	for (unsigned spins = 0; load_acquire(&w->state) == HELD; spins++) {
+		if (spins < 64)
+			spin_pause();
+		else
+			sched_yield();
+	}
+}
+
 bool waiter_claim(struct waiter *w, int result)
 {
 	uint32_t state = WAITING;
@@ -127,10 +142,44 @@ bool waiter_claim(struct waiter *w, int result)
 	 * Acq_rel: the waiter's preparations before its waker uses them, the waker's result before
 	 * it is read. Pairs with itself, and through waiter_wake() with the waiter.
 	 */
-	if (!cas_acq_rel(&w->state, &state, CLAIMED_WAITER))
-		return false;
+	while (!cas_acq_rel(&w->state, &state, CLAIMED_WAITER)) {
+		if (state != HELD)
+			return false;
+		stand_by(w);
+		state = WAITING;
+	}
 	w->result = result;
 	return true;
+}
+
+bool waiter_hold(struct waiter *w)
+{
+	/* seq_cst: after a cancel's mark. Pairs with wait_announce(). */
+	uint32_t state = load_seq(&w->state);
+
+	while (state == WAITING || state == HELD) {
+		if (state == HELD)
+			stand_by(w);
+		state = WAITING;
+		/* Acq_rel: as in waiter_claim(). */
+		if (cas_acq_rel(&w->state, &state, HELD))
+			return true;
+	}
+	return false;
+}
+
+void waiter_end(struct waiter *w, int result)
+{
+	w->result = result;
+	/* Release: for who finds it claimed. Pairs with waiter_claim(). */
+	store_release(&w->state, CLAIMED_WAITER);
+	waiter_wake(w);
+}
+
+void waiter_let_go(struct waiter *w)
+{
+	/* Release: we have read what is the waiter's. Pairs with waiter_claim(). */
+	store_release(&w->state, WAITING);
 }
 
 void waiter_wake(struct waiter *w)
@@ -188,6 +237,8 @@ static void after_wait(struct worker *w, void *arg)
 
 	if (l.deadline != FILCH_NEVER)
 		timer_arm(&w->timers, &l.waiter->timer, l.deadline);
+	/* Release: all that before its end. Pairs with waiter_claim() and waiter_hold(). */
+	store_release(&l.waiter->state, WAITING);
 	if (l.word)
 		unlock(l.word, l.value);
 	if (l.publish)
@@ -228,17 +279,34 @@ static bool passed(int64_t deadline)
 	return t.tv_sec * (int64_t)1000000000 + t.tv_nsec >= deadline;
 }
 
-struct waiter *wait_begin(struct waiter *thread, int64_t deadline)
+struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 {
 	struct stack *s = stack_here();
 	struct waiter *w = s ? &s->waiter : thread;
 
-	*w = (struct waiter){ .state = WAITING, .stack = s };
-	if (s)
-		w->refusal = publish_forks(worker_here(), s);
+	/* Relaxed: nobody waits for it yet, nor since its last wait. */
+	store_relaxed(&w->state, IDLE);
+	w->refusal = s ? publish_forks(worker_here(), s) : 0;
+	w->listed = false;
+	w->what = (uint8_t)what;
+	w->stack = s;
+	w->value = NULL;
 	if (passed(deadline))
 		w->refusal = -ETIMEDOUT;
 	return w;
+}
+
+int wait_announce(struct waiter *w)
+{
+	struct stack *s = w->stack;
+
+	barrier_store(&w->state, HELD);
+	if (s && can_be_cancelled(w) && task_cancelled(s))
+		w->refusal = -ECANCELED;
+	if (w->refusal)
+		/* Release: it does not wait after all. Pairs with waiter_hold(). */
+		store_release(&w->state, IDLE);
+	return w->refusal;
 }
 
 int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline,
@@ -252,13 +320,9 @@ int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, 
 		             .arg = arg };
 	int result;
 
-	if (w->refusal) {
-		unlock(word, value | (*list ? WAITERS : 0));
-		return w->refusal;
-	}
 	wait_enlist(list, w);
 	result = wait_somewhere(&l);
-	if (result == -ETIMEDOUT) {
+	if (result == -ETIMEDOUT || result == -ECANCELED) {
 		value = lock(word);
 		wait_delist(list, w);
 		unlock(word, *list ? value : value & ~WAITERS);
@@ -268,6 +332,12 @@ int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, 
 
 int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline)
 {
+	int refusal = wait_announce(w);
+
+	if (refusal) {
+		unlock(word, value | (*list ? WAITERS : 0));
+		return refusal;
+	}
 	return wait_in_then(word, value, list, w, deadline, NULL, NULL);
 }
 
@@ -275,5 +345,7 @@ int wait_for(void (*publish)(struct waiter *), struct waiter *w, int64_t deadlin
 {
 	struct leaving l = { .waiter = w, .deadline = deadline, .publish = publish };
 
-	return w->refusal ? w->refusal : wait_somewhere(&l);
+	int refusal = wait_announce(w);
+
+	return refusal ? refusal : wait_somewhere(&l);
 }

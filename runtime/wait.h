@@ -22,16 +22,22 @@
  * Prepare a wait, before anything is locked: the running task's own waiter, or thread's. The task's
  * private forks are published, since the wait may depend on them.
  */
-struct waiter *wait_begin(struct waiter *thread, int64_t deadline);
+struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline);
+
+/*
+ * Announce it: 0, or why it must not begin, -ECANCELED first of all. From here to the wait nothing
+ * may be waited for (cancel.c). The calls below do it, but for wait_in_then().
+ */
+int wait_announce(struct waiter *w);
 
 /*
  * Wait in a list whose word the caller has locked; the word is unlocked, with this value, once the
- * caller has left its stack. Returns the result of whoever woke it, or -ETIMEDOUT, or -ENOMEM.
- * After those two it is in no list any more.
+ * caller has left its stack. Returns the result of whoever woke it, or -ETIMEDOUT, -ECANCELED or
+ * -ENOMEM. After those it is in no list any more.
  */
 int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline);
 
-/* The same; then(arg) is called once the waiter can be found, and the word is unlocked. */
+/* The same, once announced; then(arg) is called once the waiter can be found, and the word is unlocked. */
 int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline,
                  void (*then)(void *), void *arg);
 
@@ -69,6 +75,19 @@ void wait_delist(void **list, struct waiter *w);
 
 /* Decide the end of a wait: true for exactly one caller, who then wakes it. */
 bool waiter_claim(struct waiter *w, int result);
+
+/*
+ * For cancel.c: keep whoever waits where it is, true; or false, since it does not wait. Then end the
+ * wait, and wake it, or let it go on.
+ */
+bool waiter_hold(struct waiter *w);
+void waiter_end(struct waiter *w, int result);
+void waiter_let_go(struct waiter *w);
+
+static inline bool can_be_cancelled(const struct waiter *w)
+{
+	return w->what <= FOR_POLL;
+}
 
 /* Whoever calls: the same for all calls of one task, or of one thread outside; never NULL. */
 void *self_here(void);

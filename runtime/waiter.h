@@ -8,11 +8,28 @@
 
 #include "timer.h"
 
-/* Whoever is not in a wait is IDLE or WOKEN, or CLAIMED_WAITER and on its way out of one. */
-enum { IDLE, WAITING, CLAIMED_WAITER, WOKEN };
+/*
+ * HELD: it is on its way into a wait, or looked at by cancel.c; whoever wants to end the wait stands
+ * by. Whoever is not in a wait is IDLE or WOKEN, or CLAIMED_WAITER and on its way out of one.
+ */
+enum { IDLE, HELD, WAITING, CLAIMED_WAITER, WOKEN };
 
-/* What for. */
-enum { FOR_ANYTHING, FOR_EVENT };
+/* What for. Those up to FOR_POLL can be cancelled. */
+enum {
+	FOR_TIME,
+	FOR_COND,
+	FOR_SEM,
+	FOR_SEND,
+	FOR_RECV,
+	FOR_READING,
+	FOR_WRITING,
+	FOR_POLL,
+	FOR_MUTEX,
+	FOR_GROUP,
+	FOR_RUN,
+	FOR_STOP,
+	FOR_EVENT,
+};
 
 struct waiter {
 	struct waiter *next, *prev;
@@ -20,11 +37,11 @@ struct waiter {
 	uint32_t state;
 	int result;   /* what its wait answers; the claimer's to write */
 	union {
-		int refusal;     /* why it must not begin: -ETIMEDOUT, -ENOMEM */
+		int refusal;     /* why it must not begin: -ETIMEDOUT, -ENOMEM, -ECANCELED */
 		uint32_t closes; /* FOR_EVENT: of the descriptor, at its submission */
 	};
 	bool listed;  /* in a list: protected by the list's lock */
-	uint8_t what; /* FOR_EVENT: it lies in a struct when */
+	uint8_t what; /* FOR_TIME, ...; FOR_EVENT: it lies in a struct when */
 	short events; /* FOR_EVENT: of poll(2) */
 	union {
 		struct stack *stack; /* who waits; NULL: a thread */

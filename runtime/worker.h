@@ -72,7 +72,7 @@ struct filch {
 	uint64_t max_pending;
 	uint64_t visitors; /* threads outside that are waking a stack: it is not freed under them */
 	uint64_t retiring; /* arrays handed to liburcu */
-	uint32_t stopping;
+	uint32_t stopping, cancelled;
 	/* How many workers are to run, those of the lowest numbers. None: the runtime has ended. */
 	uint32_t active;
 	uint32_t known; /* records of workers, at work or not: it only grows, see resize.c */

@@ -6,10 +6,10 @@
  * stacks of their own, so that a task may fork others, and may wait for a socket, a timer or
  * another task, without holding a thread. In reading order:
  *
- *	the runtime		filch_start, filch_stop, filch_resize
+ *	the runtime		filch_start, filch_stop, filch_cancel, filch_resize
  *	tasks and groups	filch_submit, filch_run, filch_group_*
  *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
- *	waiting			filch_sleep_until, filch_read, filch_accept, ...
+ *	waiting			filch_sleep_until, filch_read, filch_submit_when, ...
  *	between tasks		filch_mutex, filch_cond, filch_sem, filch_chan
  *	looking inside		filch_stats
  *
@@ -17,8 +17,9 @@
  * alone. The library never prints, exits or aborts on a user's mistake. Times are nanoseconds on
  * CLOCK_MONOTONIC. Whatever waits takes an absolute deadline last (FILCH_NEVER for none); it
  * succeeds if the thing is ready, even when the deadline has passed, and answers -ETIMEDOUT
- * otherwise. Everything may be called from any thread: a wait suspends the calling task, or blocks
- * the calling thread where there is no task.
+ * otherwise; or -ECANCELED, in a task that was cancelled (filch_group_cancel, filch_cancel).
+ * Everything may be called from any thread: a wait suspends the calling task, or blocks the calling
+ * thread where there is no task.
  *
  * What belongs to the thread and not to the task: a task that waits, forks or joins may go on in
  * another thread, so what it kept from before is no longer its own: the address of a thread_local,
@@ -78,6 +79,14 @@ FILCH_API filch *filch_start(const struct filch_options *options);
  * stopping it.
  */
 FILCH_API int filch_stop(filch *rt);
+
+/*
+ * Cancel every wait of rt's tasks, those that wait now and those that would: for a stop in bounded
+ * time. See filch_group_cancel for which waits these are. What waits in filch_submit_when runs with
+ * -ECANCELED. Tasks are admitted and run as before; nothing undoes it. From any thread or task;
+ * takes as long as a look at every stack that rt has. NULL is nothing to do.
+ */
+FILCH_API void filch_cancel(filch *rt);
 
 /*
  * Change the number of workers of a running runtime, up or down, from any thread or task. Nothing
@@ -144,12 +153,18 @@ FILCH_API int filch_group_wait_until(filch_group *g, int64_t deadline);
  * Cancel: the group takes no more tasks, and its tasks see filch_cancelled(). Those that were
  * admitted still run (they own their argument). Error 0 means -ECANCELED; the first one given stays
  * until the next init.
+ *
+ * Its tasks, and those of groups nested in it, do not wait any more: sleeping, descriptors,
+ * semaphores, channels and conditions (with the mutex held again) answer -ECANCELED, also those
+ * that wait already, where they would have to wait; what can finish without does. But locking a
+ * mutex, joining, filch_run, filch_block and waiting for a group go on as ever, so that cleaning up
+ * works. From any thread or task; takes as long as a look at every stack that the runtime has.
  */
 FILCH_API void filch_group_cancel(filch_group *g, int error);
 
 /*
- * Was the group of the calling task, or one that it is nested in, cancelled? Forks inherit the
- * group.
+ * Was the group of the calling task cancelled, or one that it is nested in, or the runtime? Forks
+ * inherit the group.
  */
 FILCH_API bool filch_cancelled(void);
 

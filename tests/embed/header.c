@@ -20,6 +20,7 @@ static int check_runtime_types(void)
 {
 	SAME(filch *(*pointer)(const struct filch_options *options), filch_start)
 	SAME(int (*pointer)(filch *rt), filch_stop)
+	SAME(void (*pointer)(filch *rt), filch_cancel)
 	SAME(int (*pointer)(filch *rt, unsigned n), filch_resize)
 	SAME(filch *(*pointer)(void), filch_here)
 	SAME(int (*pointer)(filch *rt, filch_fn *fn, void *arg), filch_submit)

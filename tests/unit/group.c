@@ -160,7 +160,8 @@ static void until_cancelled(void *n)
 FILCH_TASK(bool, fork_sees, frame, int, depth)
 {
 	if (depth == 0) {
-		sleep_ms(1);
+		CHECK_EQ(filch_sleep_until(filch_after(1000 * MS)), -ECANCELED);
+		filch_yield();
 		return filch_cancelled();
 	}
 	fork_sees_fork(&frame, depth - 1);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cancelling what waits. The canceller marks the group, or the runtime, and then goes over all
+ * stacks of the runtime and ends the waits of those that belong to it. So a wait pays for it with
+ * two stores and a look, and the cancel with a visit to every stack.
+ *
+ * Nothing is missed. A wait announces itself and looks at the mark, the canceller sets the mark and
+ * looks at the waits (barrier.h):
+ *
+ *	a wait begins (wait.c)			a cancel
+ *
+ *	A1 state = HELD				B1 mark the group, or the runtime
+ *	A2 look at the marks: if one is		B2 barrier_heavy()
+ *	   set, do not wait			B3 look at the state of each stack's waiter
+ *	A3 leave the stack, arm the timer
+ *	A4 state = WAITING
+ *
+ * If A2 does not see the mark, B3 sees at least A1. While it finds HELD it looks again: A3 waits for
+ * nobody but holders of locks of a few instructions. Then it finds WAITING, and claims it, or an end that came first. A
+ * stack that is made after B3 has gone over all stacks begins its waits after B1 (the lock of the
+ * stacks is taken by both), and A2 sees it.
+ *
+ * Whether a wait belongs to the group must be found out by following pointers that lie in the
+ * task's memory: its group, that one's parent, the stack that forked it. They stay as they are
+ * while the task waits. So the canceller first puts the waiter back to HELD, by CAS: then nobody
+ * can end the wait, whoever wants to stands by, and the task cannot go on. A group that the task
+ * belongs to, and each one that it is nested in, is still waited for, and lives. If it is another
+ * one's, WAITING is put back. Nothing is locked, nor waited for, between the two.
+ *
+ * A claimed waiter takes itself out of its list before its wait returns, as after a deadline
+ * (wait.c).
+ */
+#include <errno.h>
+
+#include "barrier.h"
+#include "descriptor.h"
+#include "task.h"
+
+struct cancel {
+	const struct filch_group *group; /* NULL: all of the runtime */
+};
+
+static bool nested_in(const struct filch_group *g, const struct filch_group *outer)
+{
+	while (g && g != outer)
+		g = g->parent_;
+	return g;
+}
+
+static void cancel_wait(struct stack *s, void *cancel)
+{
+	const struct cancel *c = cancel;
+	struct waiter *w = &s->waiter;
+
+	if (!waiter_hold(w))
+		return;
+	if (c->group && !nested_in(group_of(s), c->group))
+		waiter_let_go(w);
+	else if (can_be_cancelled(w))
+		waiter_end(w, -ECANCELED);
+	else
+		waiter_let_go(w);
+}
+
+/* The runtime may end by what is cancelled, but is not freed before we leave it. */
+static void cancel_waits(struct filch *rt, const struct filch_group *group)
+{
+	struct cancel c = { group };
+
+	barrier_heavy();
+	stacks_each(&rt->stacks, cancel_wait, &c);
+}
+
+void filch_group_cancel(filch_group *g, int error)
+{
+	struct filch *rt = g->rt_;
+	int none = 0;
+
+	if (!rt)
+		return;
+	add_seq(&rt->visitors, 1);
+	if (cas_seq(&g->error_, &none, error ? error : -ECANCELED))
+		cancel_waits(rt, g);
+	add_seq(&rt->visitors, -(uint64_t)1);
+}
+
+void filch_cancel(filch *rt)
+{
+	if (!rt)
+		return;
+	add_seq(&rt->visitors, 1);
+	if (!exchange_seq(&rt->cancelled, 1)) {
+		cancel_waits(rt, NULL);
+		descriptors_cancel(rt);
+	}
+	add_seq(&rt->visitors, -(uint64_t)1);
+}
+
+bool task_cancelled(struct stack *s)
+{
+	return load_seq(&s->rt->cancelled) || group_cancelled(group_of(s));
+}
+
+bool filch_cancelled(void)
+{
+	struct stack *s = stack_here();
+
+	return s && task_cancelled(s);
+}
