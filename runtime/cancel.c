@@ -25,7 +25,8 @@
  * while the task waits. So the canceller first puts the waiter back to HELD, by CAS: then nobody
  * can end the wait, whoever wants to stands by, and the task cannot go on. A group that the task
  * belongs to, and each one that it is nested in, is still waited for, and lives. If it is another
- * one's, WAITING is put back. Nothing is locked, nor waited for, between the two.
+ * one's, WAITING is put back. Nothing is locked, nor waited for, between the two; but for the wait
+ * of a function that filch_block() runs for this task, which may be between its own A1 and A4.
  *
  * A claimed waiter takes itself out of its list before its wait returns, as after a deadline
  * (wait.c).
@@ -47,6 +48,17 @@ static bool nested_in(const struct filch_group *g, const struct filch_group *out
 	return g;
 }
 
+/* The function that a thread runs for a task, which waits for it and is held. */
+static void cancel_job(struct job *j)
+{
+	if (!waiter_hold(&j->waiter))
+		return;
+	if (can_be_cancelled(&j->waiter))
+		waiter_end(&j->waiter, -ECANCELED);
+	else
+		waiter_let_go(&j->waiter);
+}
+
 static void cancel_wait(struct stack *s, void *cancel)
 {
 	const struct cancel *c = cancel;
@@ -54,12 +66,15 @@ static void cancel_wait(struct stack *s, void *cancel)
 
 	if (!waiter_hold(w))
 		return;
-	if (c->group && !nested_in(group_of(s), c->group))
-		waiter_let_go(w);
-	else if (can_be_cancelled(w))
-		waiter_end(w, -ECANCELED);
-	else
-		waiter_let_go(w);
+	if (!c->group || nested_in(group_of(s), c->group)) {
+		if (can_be_cancelled(w)) {
+			waiter_end(w, -ECANCELED);
+			return;
+		}
+		if (w->what == FOR_BLOCK)
+			cancel_job(w->value);
+	}
+	waiter_let_go(w);
 }
 
 /* The runtime may end by what is cancelled, but is not freed before we leave it. */
@@ -103,7 +118,7 @@ bool task_cancelled(struct stack *s)
 
 bool filch_cancelled(void)
 {
-	struct stack *s = stack_here();
+	struct stack *s = task_here();
 
 	return s && task_cancelled(s);
 }

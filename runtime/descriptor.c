@@ -291,7 +291,10 @@ void descriptor_more(struct descriptor *d, int side, uint64_t used)
 
 /* ---- waiting ---- */
 
-/* A thread outside waits by itself. It has to see a close, which nothing else would tell it. */
+/*
+ * A thread outside waits by itself. It has to see a close, which nothing else would tell it, and a
+ * cancel, if it runs a function for a task.
+ */
 static int wait_as_thread(struct descriptor *d, int fd, short events, int64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -301,7 +304,7 @@ static int wait_as_thread(struct descriptor *d, int fd, short events, int64_t de
 		struct timespec most = timespec_of(deadline - now < LOOK_AGAIN ? deadline - now
 		                                                               : LOOK_AGAIN);
 
-		if (descriptor_closing(d)) {
+		if (descriptor_closing(d) || filch_cancelled()) {
 			result = -ECANCELED;
 			break;
 		}

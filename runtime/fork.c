@@ -42,6 +42,7 @@
 #include <errno.h>
 
 #include "steal.h"
+#include "task.h"
 
 #define MOST 64 /* forks to publish at once */
 
@@ -242,16 +243,18 @@ static void run_nested(void *slot)
 	s->run(s);
 }
 
-static bool can_nest(void)
+static bool can_nest(struct worker *w)
 {
-	struct worker *w = worker_here();
-
 	return w->current->slots || w->slots;
 }
 
 void filch_run_(filch *rt, struct filch_slot_ *slot)
 {
+	struct worker *w = rt ? worker_of(rt) : NULL;
+
 	slot->state = ROOT;
-	if (!rt || (rt == filch_here() && !can_nest()) || filch_run(rt, run_nested, slot))
+	if (w && can_nest(w))
+		run_nested(slot);
+	else if (!rt || w || task_run(rt, run_nested, slot))
 		run_serial(slot);
 }

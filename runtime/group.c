@@ -16,7 +16,7 @@
 
 void filch_group_init(filch_group *g, filch *rt)
 {
-	struct stack *s = stack_here();
+	struct stack *s = task_here();
 
 	*g = (filch_group){ .rt_ = rt, .parent_ = s ? group_of(s) : NULL };
 }
@@ -116,7 +116,7 @@ int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
 
 static bool own_group(const filch_group *g)
 {
-	struct stack *s = stack_here();
+	struct stack *s = task_here();
 
 	for (const filch_group *mine = s ? group_of(s) : NULL; mine; mine = mine->parent_) {
 		if (mine == g)

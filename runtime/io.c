@@ -178,6 +178,45 @@ static ssize_t just_read(struct call *c)
 	return readv(c->fd, c->iov, (int)c->count);
 }
 
+ATTEMPT read_now(struct call *c)
+{
+	int saved = errno;
+
+	return outcome(preadv2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
+}
+
+/* A call that blocks on a file: beside the workers, or, without a thread, where we are. */
+struct blocking_call {
+	struct call *c;
+	ssize_t (*call)(struct call *c);
+	ssize_t n;
+};
+
+static void call_and_block(void *blocking)
+{
+	struct blocking_call *b = blocking;
+	int saved = errno;
+
+	b->n = outcome(b->call(b->c), saved);
+}
+
+static ssize_t beside_workers(struct call *c, ssize_t (*call)(struct call *))
+{
+	struct blocking_call b = { c, call, 0 };
+
+	if (filch_block(call_and_block, &b))
+		call_and_block(&b);
+	return b.n;
+}
+
+/* What the kernel has in memory at once. In a thread outside there is nobody to make way for. */
+static ssize_t use_file(struct call *c, ssize_t (*now)(struct call *), ssize_t (*call)(struct call *))
+{
+	ssize_t n = stack_here() ? now(c) : -EAGAIN;
+
+	return n == -EAGAIN || unknown(n) ? beside_workers(c, call) : n;
+}
+
 ATTEMPT try_read(struct call *c)
 {
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
@@ -187,8 +226,8 @@ ATTEMPT try_read(struct call *c)
 		return c->count == 1 ? try_recv(c) : try_recvmsg(c);
 	c->more = true;
 	if (kind == REGULAR)
-		return outcome(just_read(c), saved);
-	n = outcome(preadv2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
+		return use_file(c, read_now, just_read);
+	n = read_now(c);
 	return unknown(n) ? outcome(if_ready(c, POLLIN, just_read), saved) : n;
 }
 
@@ -255,6 +294,18 @@ static ssize_t write_little(struct call *c)
 	return write(c->fd, c->iov->iov_base, n < PIPE_BUF ? n : PIPE_BUF);
 }
 
+static ssize_t just_write(struct call *c)
+{
+	return writev(c->fd, c->iov, (int)c->count);
+}
+
+ATTEMPT write_now(struct call *c)
+{
+	int saved = errno;
+
+	return outcome(pwritev2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
+}
+
 ATTEMPT try_write(struct call *c)
 {
 	int saved = errno, kind = descriptor_kind(c->d, c->fd);
@@ -263,8 +314,8 @@ ATTEMPT try_write(struct call *c)
 	if (kind == STREAM_SOCKET || kind == OTHER_SOCKET)
 		return c->count == 1 ? try_send(c) : try_sendmsg(c);
 	if (kind == REGULAR)
-		return outcome(writev(c->fd, c->iov, (int)c->count), saved);
-	n = outcome(pwritev2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
+		return use_file(c, write_now, just_write);
+	n = write_now(c);
 	if (!unknown(n) || !c->count)
 		return n;
 	return outcome(if_ready(c, POLLOUT, write_little), saved);

@@ -21,6 +21,7 @@
 #define KNOWN_FLAGS   (FILCH_PIN | FILCH_EPOLL | FILCH_REPORT_OVERFLOW | FILCH_NO_ATFORK)
 #define MIN_STACK     ((size_t)16 << 10)
 #define MAX_STACK     ((size_t)1 << 30)
+#define DEFAULT_BLOCKING 64 /* threads */
 #define DEFAULT_STACK ((size_t)256 << 10)
 
 char filch_retired_, filch_watched_;
@@ -46,9 +47,9 @@ void retire_array(struct deque_array *old)
 
 filch *filch_here(void)
 {
-	struct worker *w = worker_here();
+	struct stack *s = task_here();
 
-	return w ? w->rt : NULL;
+	return s ? s->rt : NULL;
 }
 
 static int check(const struct filch_options *o)
@@ -80,6 +81,7 @@ static struct filch *new_runtime(const struct filch_options *o)
 	memset(rt, 0, sizeof(*rt));
 	rt->max_pending = o->max_pending;
 	rt->flags = o->flags;
+	rt->blocking.most = o->max_blocking ? o->max_blocking : DEFAULT_BLOCKING;
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->cpus = cpus_allowed();
@@ -157,6 +159,7 @@ static void *finish(void *runtime)
 
 	workers_join(rt);
 	watch_stop(rt);
+	block_stop(&rt->blocking);
 	while (load_seq(&rt->visitors))
 		sched_yield();
 	descriptors_forget(rt, NULL);

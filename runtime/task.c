@@ -35,6 +35,12 @@ static void give_place(struct filch *rt)
 		add_seq(&rt->pending, -(uint64_t)1);
 }
 
+/* To the caller; a thread that runs a function for a task of rt (block.c) is served like the task. */
+static bool closed(struct filch *rt)
+{
+	return load_seq(&rt->stopping) && filch_here() != rt;
+}
+
 /*
  * Count in a task from outside, or refuse it. A thread outside counts first and looks at stopping
  * after, both seq_cst, as filch_stop() sets stopping before anybody compares the counts: either we
@@ -43,7 +49,7 @@ static void give_place(struct filch *rt)
 static int admit(struct filch *rt)
 {
 	add_seq(&rt->foreign_admitted, 1);
-	return load_seq(&rt->stopping) ? -ESHUTDOWN : 0;
+	return closed(rt) ? -ESHUTDOWN : 0;
 }
 
 /* Count out what was counted in. If rt is stopping somebody must compare the counts again. */
@@ -148,7 +154,7 @@ static int submit_in(struct port *p, struct filch *rt, const struct task *t)
 {
 	struct filch_slot_ *node;
 
-	if (load_seq(&rt->stopping))
+	if (closed(rt))
 		return -ESHUTDOWN;
 	node = node_take(&p->nodes, &rt->nodes);
 	if (!node)
@@ -204,16 +210,20 @@ static void submit_waiter(struct waiter *w)
 
 int filch_run(filch *rt, filch_fn *fn, void *arg)
 {
+	if (!rt || !fn)
+		return -EINVAL;
+	if (rt != filch_here())
+		return task_run(rt, fn, arg);
+	fn(arg);
+	return 0;
+}
+
+int task_run(struct filch *rt, filch_fn *fn, void *arg)
+{
 	struct filch_slot_ slot;
 	struct waiter thread, *w;
 	int error;
 
-	if (!rt || !fn)
-		return -EINVAL;
-	if (rt == filch_here()) {
-		fn(arg);
-		return 0;
-	}
 	if (rt->max_pending && !take_place(rt))
 		return -EAGAIN;
 	error = admit(rt);

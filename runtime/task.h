@@ -12,6 +12,9 @@
 int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
                 struct filch_group *group);
 
+/* filch_run() from where rt's own tasks do not run. */
+int task_run(struct filch *rt, filch_fn *fn, void *arg);
+
 /*
  * Count a task in, from this worker of rt or (NULL) from outside: 0, or -ESHUTDOWN. And back, if it
  * will not run after all. Neither looks at max_pending.

@@ -23,7 +23,7 @@
 void *self_here(void)
 {
 	static _Thread_local char thread __attribute__((tls_model("initial-exec")));
-	struct stack *s = stack_here();
+	struct stack *s = task_here();
 
 	return s ? (void *)s : (void *)&thread;
 }
@@ -282,7 +282,8 @@ static bool passed(int64_t deadline)
 struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 {
 	struct stack *s = stack_here();
-	struct waiter *w = s ? &s->waiter : thread;
+	struct job *j = s ? NULL : job_here();
+	struct waiter *w = s ? &s->waiter : j ? &j->waiter : thread;
 
 	/* Relaxed: nobody waits for it yet, nor since its last wait. */
 	store_relaxed(&w->state, IDLE);
@@ -298,7 +299,7 @@ struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 
 int wait_announce(struct waiter *w)
 {
-	struct stack *s = w->stack;
+	struct stack *s = w->stack ? w->stack : task_here();
 
 	barrier_store(&w->state, HELD);
 	if (s && can_be_cancelled(w) && task_cancelled(s))

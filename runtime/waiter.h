@@ -28,6 +28,8 @@ enum {
 	FOR_GROUP,
 	FOR_RUN,
 	FOR_STOP,
+	FOR_BLOCK, /* value: the job */
+	FOR_JOB,
 	FOR_EVENT,
 };
 

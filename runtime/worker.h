@@ -5,6 +5,7 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include "block.h"
 #include "deque.h"
 #include "inbox.h"
 #include "node.h"
@@ -85,6 +86,7 @@ struct filch {
 	struct stacks stacks;
 	struct node_pool nodes;
 	struct when_pool whens;
+	struct blocking blocking;
 	struct worker *worker[MAX_WORKERS];
 };
 
@@ -108,6 +110,15 @@ static inline struct stack *stack_here(void)
 	struct worker *w = worker_here();
 
 	return w ? w->current : NULL;
+}
+
+/* The same, also in a thread that runs a function for that task (block.c). */
+static inline struct stack *task_here(void)
+{
+	struct stack *s = stack_here();
+	struct job *j = s ? NULL : job_here();
+
+	return j ? j->stack : s;
 }
 
 /* Is it to end its thread, as one too many, or since the runtime has ended? */
