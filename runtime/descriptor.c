@@ -352,6 +352,7 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 	if (error)
 		return error;
 	w = wait_begin(NULL, FOR_READING + side, deadline);
+	w->value = (void *)(intptr_t)fd;
 	word = lock(&s->word);
 	if (word & (READY | EAGER) || descriptor_closing(d) || !load_seq(&d->poller)) {
 		/* An event came, or it is not watched any more: look again. */
@@ -421,14 +422,24 @@ static int of_runtime(const struct waiter *w, const void *rt)
 	return w->what == FOR_EVENT && w->rt == rt ? -ECANCELED : KEEP;
 }
 
-void descriptors_cancel(struct filch *rt)
+static void cancel_events(struct descriptor *d, void *rt)
+{
+	end_some(&d->side[EITHER], of_runtime, rt, 0);
+}
+
+void descriptors_each(void (*visit)(struct descriptor *d, void *arg), void *arg)
 {
 	for (int i = 0; i < CHUNKS; i++) {
 		struct descriptor *d = load_seq(&chunk[i]); /* seq_cst: see make_chunk() */
 
 		for (int j = 0; d && j < PER_CHUNK; j++)
-			end_some(&d[j].side[EITHER], of_runtime, rt, 0);
+			visit(d + j, arg);
 	}
+}
+
+void descriptors_cancel(struct filch *rt)
+{
+	descriptors_each(cancel_events, rt);
 }
 
 /* ---- the poller's news ---- */

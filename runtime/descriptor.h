@@ -93,6 +93,9 @@ void descriptors_cancel(struct filch *rt);
 /* The poller's news: EPOLLIN and so on. */
 void descriptor_ready(struct descriptor *d, uint32_t events);
 
+/* Every descriptor that filch may have seen. */
+void descriptors_each(void (*visit)(struct descriptor *d, void *arg), void *arg);
+
 /* A poller of rt, or (NULL) all of them, will not be looked at any more. */
 void descriptors_forget(struct filch *rt, struct poller *poller);
 

@@ -184,7 +184,11 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 		poison_if_hungry(w);
 		return false;
 	}
+	stack_note_time(s);
+	/* Release: the time before it. Pairs with the look in dump.c. */
+	store_release(&s->waiter.state, JOINING);
 	leave_stack(w, hand_to_finisher, &(struct waiting_join){ slot, s });
+	store_relaxed(&s->waiter.state, IDLE); /* relaxed: nobody ends it by this */
 	return true;
 }
 
@@ -213,6 +217,8 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 	if (load_relaxed(&slot->state) != ROOT) { /* relaxed: always so, or never */
 		group_settle(w);
 		s->origin = slot;
+		/* Relaxed: the dump may read it at any time. */
+		store_relaxed(&s->task, (filch_fn *)(uintptr_t)slot->run);
 	}
 	return (filch_frame){ &s->words, s->words.top };
 }

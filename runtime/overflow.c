@@ -25,8 +25,7 @@ static void write_all(const char *line, int n)
 		return; /* nobody listens */
 }
 
-/* The name of a function if the program exports it, or where it is, which addr2line tells. */
-static const char *name_of(filch_fn *fn, char *room, size_t size)
+const char *function_name(filch_fn *fn, char *room, size_t size)
 {
 	Dl_info info;
 
@@ -45,7 +44,7 @@ static void report(const char *at)
 
 	if (!s || s == &w->thread)
 		return;
-	name = name_of(root_of(s)->task, room, sizeof(room));
+	name = function_name(root_of(s)->task, room, sizeof(room));
 	if (in_guard(s->low, at))
 		write_all(line,
 		          snprintf(line, sizeof(line),

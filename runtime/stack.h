@@ -30,6 +30,8 @@ struct stack {
 	filch_fn *task;             /* the function of the task that runs here */
 	struct filch_group *group;     /* of the task that runs here */
 	struct waiter waiter;          /* its waits: one at a time */
+	const void *object;            /* and for the dump: what it waits for, */
+	int64_t since;                 /* since when, by the watcher's clock */
 	void *fake;                    /* AddressSanitizer's fake stack, while it does not run */
 	void *fiber;                   /* ThreadSanitizer's idea of it */
 	unsigned valgrind;             /* valgrind's */

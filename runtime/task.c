@@ -83,7 +83,7 @@ void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group)
 {
 	if (w->group != group)
 		group_settle(w);
-	w->current->task = fn;
+	store_relaxed(&w->current->task, fn); /* relaxed: the dump may read it at any time */
 	w->current->group = group;
 	w->current->origin = NULL;
 }

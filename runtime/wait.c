@@ -292,6 +292,7 @@ struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 	w->what = (uint8_t)what;
 	w->stack = s;
 	w->value = NULL;
+	w->timer.when = deadline;
 	if (passed(deadline))
 		w->refusal = -ETIMEDOUT;
 	return w;
@@ -302,6 +303,8 @@ int wait_announce(struct waiter *w)
 	struct stack *s = w->stack ? w->stack : task_here();
 
 	barrier_store(&w->state, HELD);
+	if (w->stack)
+		stack_note_time(s);
 	if (s && can_be_cancelled(w) && task_cancelled(s))
 		w->refusal = -ECANCELED;
 	if (w->refusal)
@@ -322,6 +325,8 @@ int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, 
 	int result;
 
 	wait_enlist(list, w);
+	if (w->stack)
+		w->stack->object = word; /* the first field of everything that has one */
 	result = wait_somewhere(&l);
 	if (result == -ETIMEDOUT || result == -ECANCELED) {
 		value = lock(word);

@@ -9,10 +9,10 @@
 #include "timer.h"
 
 /*
- * HELD: it is on its way into a wait, or looked at by cancel.c; whoever wants to end the wait stands
+ * JOINING: its stack waits for a fork, and not as a waiter (fork.c). HELD: it is on its way into a wait, or looked at by cancel.c; whoever wants to end the wait stands
  * by. Whoever is not in a wait is IDLE or WOKEN, or CLAIMED_WAITER and on its way out of one.
  */
-enum { IDLE, HELD, WAITING, CLAIMED_WAITER, WOKEN };
+enum { IDLE, JOINING, HELD, WAITING, CLAIMED_WAITER, WOKEN };
 
 /* What for. Those up to FOR_POLL can be cancelled. */
 enum {

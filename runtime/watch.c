@@ -84,6 +84,14 @@ static void sleep_too(struct filch *rt)
 		futex_wait(&rt->watch.state, SLEEPING, FILCH_NEVER);
 }
 
+static int64_t tell_time(struct filch *rt)
+{
+	int64_t now = filch_now();
+
+	store_relaxed(&rt->watch.now, now); /* relaxed: a time */
+	return now;
+}
+
 static void *watch_main(void *runtime)
 {
 	struct filch *rt = runtime;
@@ -92,7 +100,7 @@ static void *watch_main(void *runtime)
 
 	pthread_setname_np(pthread_self(), "filch-watch");
 	while (load_seq(&rt->watch.state) != ENDED) {
-		int64_t now = filch_now();
+		int64_t now = tell_time(rt);
 		unsigned n = load_seq(&rt->known);
 
 		for (unsigned i = 0; i < n; i++)
@@ -109,14 +117,17 @@ static void *watch_main(void *runtime)
 
 int watch_start(struct filch *rt)
 {
+	tell_time(rt);
 	return thread_create(&rt->watch.thread, watch_main, rt);
 }
 
 void watch_rouse(struct filch *rt)
 {
 	if (load_seq(&rt->watch.state) == SLEEPING &&
-	    exchange_seq(&rt->watch.state, TICKING) == SLEEPING)
+	    exchange_seq(&rt->watch.state, TICKING) == SLEEPING) {
+		tell_time(rt);
 		futex_wake(&rt->watch.state, 1);
+	}
 }
 
 void watch_stop(struct filch *rt)

@@ -14,6 +14,7 @@ struct filch;
 struct watch {
 	pthread_t thread;
 	uint32_t state;
+	int64_t now; /* a clock to read, some milliseconds behind, while any worker is awake */
 };
 
 int watch_start(struct filch *rt); /* 0, or a negative errno */

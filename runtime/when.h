@@ -15,9 +15,14 @@ struct __attribute__((may_alias, aligned(64))) when {
 	struct waiter waiter; /* in the descriptor's list; value: the descriptor */
 };
 
+static inline struct when *when_of(struct waiter *w)
+{
+	return container_of(w, struct when, waiter);
+}
+
 static inline struct filch_slot_ *when_item(struct waiter *w)
 {
-	return (struct filch_slot_ *)(void *)container_of(w, struct when, waiter);
+	return (struct filch_slot_ *)(void *)when_of(w);
 }
 
 #endif

@@ -121,6 +121,13 @@ static inline struct stack *task_here(void)
 	return j ? j->stack : s;
 }
 
+/* It waits from now on, for the dump. To some milliseconds, and for the price of a load. */
+static inline void stack_note_time(struct stack *s)
+{
+	/* Relaxed: a time. */
+	store_relaxed(&s->since, load_relaxed(&s->rt->watch.now));
+}
+
 /* Is it to end its thread, as one too many, or since the runtime has ended? */
 static inline bool leaving(const struct worker *w)
 {

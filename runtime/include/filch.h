@@ -11,7 +11,7 @@
  *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
  *	waiting			filch_sleep_until, filch_read, filch_submit_when, ...
  *	between tasks		filch_mutex, filch_cond, filch_sem, filch_chan
- *	looking inside		filch_stats
+ *	looking inside		filch_stats, filch_dump
  *
  * Conventions. Functions return 0, or a count, or a negative errno value; errno itself is left
  * alone. The library never prints, exits or aborts on a user's mistake. Times are nanoseconds on
@@ -340,6 +340,14 @@ struct filch_stats {
  * workers that have left since. Never contended. -EINVAL for a worker that is not there.
  */
 FILCH_API int filch_stats(filch *rt, int worker, struct filch_stats *out);
+
+/*
+ * Write a line to fd for every task of rt that waits: its function, what for, since when (to some
+ * milliseconds), until when. For a program that hangs: from any thread or task, at any time; it
+ * waits for nobody but write(2). The lines are for people and may change. 0; -EINVAL for NULL, or
+ * an error of write(2).
+ */
+FILCH_API int filch_dump(filch *rt, int fd);
 
 /* How many workers there are, or will be after the last filch_resize; 0 for NULL. */
 FILCH_API unsigned filch_workers(const filch *rt);
