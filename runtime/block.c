@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "cpus.h"
 #include "worker.h"
 
 #define LINGER ((int64_t)5000000000) /* a thread costs 43 us to start and 10 KB to keep */
@@ -69,7 +70,10 @@ static struct job *wait_for_job(struct blocking *b)
 	return j;
 }
 
-/* A job may have been queued since: then there is one. Otherwise the thread does not count any more. */
+/*
+ * A job may have been queued since: then there is one. Otherwise the thread does not count any
+ * more.
+ */
 static struct job *leave(struct blocking *b)
 {
 	pthread_t before;
@@ -100,6 +104,7 @@ static void *thread_main(void *first)
 	struct blocking *b = &j->stack->rt->blocking;
 
 	pthread_setname_np(pthread_self(), "filch-block");
+	cpus_as(j->stack->rt->watch.thread); /* who made this thread may be bound to one */
 	while (j) {
 		run_job(j);
 		j = wait_for_job(b);
@@ -157,7 +162,7 @@ static void hand_over(struct waiter *w)
 	else
 		idle = place(b, j);
 	unlock_all(b);
-	if (start && pthread_create(&id, NULL, thread_main, j))
+	if (start && thread_create(&id, thread_main, j))
 		idle = do_without(b, j);
 	if (idle)
 		waiter_wake(idle);

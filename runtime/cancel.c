@@ -15,10 +15,10 @@
  *	A3 leave the stack, arm the timer
  *	A4 state = WAITING
  *
- * If A2 does not see the mark, B3 sees at least A1. While it finds HELD it looks again: A3 waits for
- * nobody but holders of locks of a few instructions. Then it finds WAITING, and claims it, or an end that came first. A
- * stack that is made after B3 has gone over all stacks begins its waits after B1 (the lock of the
- * stacks is taken by both), and A2 sees it.
+ * If A2 does not see the mark, B3 sees at least A1. While it finds HELD it looks again: A3 waits
+ * for nobody but holders of locks of a few instructions. Then it finds WAITING, and claims it, or
+ * an end that came first. A stack that is made after B3 has gone over all stacks begins its waits
+ * after B1 (the lock of the stacks is taken by both), and A2 sees it.
  *
  * Whether a wait belongs to the group must be found out by following pointers that lie in the
  * task's memory: its group, that one's parent, the stack that forked it. They stay as they are

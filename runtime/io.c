@@ -210,7 +210,8 @@ static ssize_t beside_workers(struct call *c, ssize_t (*call)(struct call *))
 }
 
 /* What the kernel has in memory at once. In a thread outside there is nobody to make way for. */
-static ssize_t use_file(struct call *c, ssize_t (*now)(struct call *), ssize_t (*call)(struct call *))
+static ssize_t use_file(struct call *c, ssize_t (*now)(struct call *),
+                        ssize_t (*call)(struct call *))
 {
 	ssize_t n = stack_here() ? now(c) : -EAGAIN;
 

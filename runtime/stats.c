@@ -53,8 +53,9 @@ bool runtime_quiet(struct filch *rt)
 static uint64_t waiting(filch *rt)
 {
 	uint64_t begun = 0, ended = 0;
+	unsigned n = load_seq(&rt->known);
 
-	for (unsigned i = 0; i < rt->count; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		/* Relaxed: statistics. */
 		ended += load_relaxed(&rt->worker[i]->whens_ended);
 		begun += load_relaxed(&rt->worker[i]->whens_begun);

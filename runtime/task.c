@@ -35,7 +35,9 @@ static void give_place(struct filch *rt)
 		add_seq(&rt->pending, -(uint64_t)1);
 }
 
-/* To the caller; a thread that runs a function for a task of rt (block.c) is served like the task. */
+/*
+ * To the caller; a thread that runs a function for a task of rt (block.c) is served like the task.
+ */
 static bool closed(struct filch *rt)
 {
 	return load_seq(&rt->stopping) && filch_here() != rt;

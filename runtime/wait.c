@@ -3,11 +3,12 @@
  * Waiting in a list.
  *
  * A wait is announced (HELD), which cancel.c has the reason for; it can be ended only from WAITING
- * on, which is set on another stack, when its own has been left and its timer armed. A waiter is enqueued under the lock of its list, and the lock is released only when its stack has
- * been left (after_wait), so whoever finds the waiter can resume it. Its end is decided by one CAS
- * on its state: by who takes it out of the list, or by its deadline. The loser does not touch it
- * again. A waiter whose deadline won takes itself out of the list under the lock before its wait
- * returns, so that when the last wait on an object has returned nobody refers to it.
+ * on, which is set on another stack, when its own has been left and its timer armed. A waiter is
+ * enqueued under the lock of its list, and the lock is released only when its stack has been left
+ * (after_wait), so whoever finds the waiter can resume it. Its end is decided by one CAS on its
+ * state: by who takes it out of the list, or by its deadline. The loser does not touch it again. A
+ * waiter whose deadline won takes itself out of the list under the lock before its wait returns, so
+ * that when the last wait on an object has returned nobody refers to it.
  */
 #include "wait.h"
 

@@ -37,7 +37,10 @@ int wait_announce(struct waiter *w);
  */
 int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline);
 
-/* The same, once announced; then(arg) is called once the waiter can be found, and the word is unlocked. */
+/*
+ * The same, once announced; then(arg) is called once the waiter can be found, and the word is
+ * unlocked.
+ */
 int wait_in_then(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline,
                  void (*then)(void *), void *arg);
 
@@ -77,8 +80,8 @@ void wait_delist(void **list, struct waiter *w);
 bool waiter_claim(struct waiter *w, int result);
 
 /*
- * For cancel.c: keep whoever waits where it is, true; or false, since it does not wait. Then end the
- * wait, and wake it, or let it go on.
+ * For cancel.c: keep whoever waits where it is, true; or false, since it does not wait. Then end
+ * the wait, and wake it, or let it go on.
  */
 bool waiter_hold(struct waiter *w);
 void waiter_end(struct waiter *w, int result);

@@ -118,7 +118,7 @@ static int end_wait(struct worker *w, struct when *e)
 	if (me->state == IDLE) /* it has not waited yet */
 		return me->result;
 	count_up(&w->whens_ended); /* relaxed inside: a statistic */
-	if (me->timer.home)
+	if (me->timer.when != FILCH_NEVER)
 		timer_disarm(&me->timer);
 	return me->result == -ETIMEDOUT ? end_late(e) : me->result;
 }

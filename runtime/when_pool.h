@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for what waits without a stack. Not that of tasks (node.h), whose blocks are free only when
- * all of their nodes are: one of these may wait for hours.
+ * Memory for what waits without a stack. Not that of tasks (node.h), whose blocks are free only
+ * when all of their nodes are: one of these may wait for hours.
  */
 #ifndef WHEN_POOL_H
 #define WHEN_POOL_H

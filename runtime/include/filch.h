@@ -185,9 +185,10 @@ FILCH_API void filch_yield(void);
 /*
  * Descriptors: as the system call of that name, with partial results as there, and a deadline. Any
  * descriptor will do, blocking or not (its flags stay as they are); a call never blocks a worker.
- * What a file has not in memory is read and written the way of filch_block.
- * No SIGPIPE from sockets. Besides the system call's own errors: -ETIMEDOUT; -ECANCELED when
- * filch_close was called on fd, or the task was cancelled. A descriptor that filch has seen is to be closed by filch_close.
+ * What a file has not in memory is read and written the way of filch_block. No SIGPIPE from
+ * sockets. Besides the system call's own errors: -ETIMEDOUT; -ECANCELED when filch_close was called
+ * on fd, or the task was cancelled. A descriptor that filch has seen is to be closed by
+ * filch_close.
  */
 FILCH_API ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline);
 FILCH_API ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline);
@@ -223,8 +224,8 @@ typedef void filch_ready_fn(int revents, void *arg);
  * -ETIMEDOUT; or -ECANCELED when filch_close was called on fd, or rt was stopped or cancelled,
  * before it was ready; or, rarely, another error for which nobody can wait on fd. arg stays the
  * caller's. Nothing is read from fd. If the call answers 0, fn runs exactly once; otherwise never:
- * -EINVAL for NULL rt or fn, -EBADF, -ECANCELED while fd is being closed, -ENOMEM, -ENOSPC (the limit of what a user may watch),
- * -ESHUTDOWN once rt is stopping (tasks of rt excepted).
+ * -EINVAL for NULL rt or fn, -EBADF, -ECANCELED while fd is being closed, -ENOMEM, -ENOSPC (the
+ * limit of what a user may watch), -ESHUTDOWN once rt is stopping (tasks of rt excepted).
  */
 FILCH_API int filch_submit_when(filch *rt, int fd, short events, int64_t deadline,
 				filch_ready_fn *fn, void *arg);
@@ -238,8 +239,8 @@ FILCH_API int filch_close(int fd);
 /*
  * Run fn(arg), which may block: a call of the kernel or of another library that filch cannot wait
  * for. It runs as the calling task, but on a thread beside the workers, while the task waits. There
- * are filch_options.max_blocking of these threads at the most, and beyond that it queues; those that
- * are not used go away after some seconds. A thread that is no worker runs fn itself.
+ * are filch_options.max_blocking of these threads at the most, and beyond that it queues; those
+ * that are not used go away after some seconds. A thread that is no worker runs fn itself.
  *
  * Within fn, filch_here(), filch_cancelled() and the ownership of mutexes are the task's, and
  * filch_worker() is -1. Its waits block the thread, and are cancelled as the task's (those on
