@@ -115,7 +115,8 @@ static int end_wait(struct worker *w, struct when *e)
 {
 	struct waiter *me = &e->waiter;
 
-	if (me->state == IDLE) /* it has not waited yet */
+	/* Relaxed: who comes too late to claim it may still be looking. */
+	if (load_relaxed(&me->state) == IDLE) /* it has not waited yet */
 		return me->result;
 	count_up(&w->whens_ended); /* relaxed inside: a statistic */
 	if (me->timer.when != FILCH_NEVER)

@@ -76,15 +76,19 @@ static void block_and_stay(void *meeting)
 
 Test(block, there_are_as_many_threads_as_may_be_and_the_rest_queues)
 {
-	long before = threads();
-	filch *rt = start_with((struct filch_options){ .workers = workers(), .max_blocking = 3 });
 	struct meeting m = { .done = 0 };
+	long before;
+	filch *rt;
 
+	stop(start()); /* a tool's own thread has been started by now */
+	before = threads();
+	rt = start_with((struct filch_options){ .workers = workers(), .max_blocking = 3 });
 	for (int i = 0; i < 20; i++)
 		CHECK_EQ(filch_submit(rt, block_and_stay, &m), 0);
 	stop(rt); /* waits for what has begun, and for what queues */
 	CHECK_EQ(m.done, 60);
-	CHECK_EQ(threads(), before);
+	while (threads() > before) /* one that was joined may be listed a moment longer */
+		usleep(1000);
 }
 
 static void nothing(void *n)
