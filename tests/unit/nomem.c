@@ -6,6 +6,7 @@
 #include "../support.h"
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -270,4 +271,69 @@ Test(nomem, a_channel_without_memory_is_null)
 	CHECK_EQ(errno, 4321);
 #endif
 	filch_chan_free(ch);
+}
+
+/* ---- what waits without a stack, and what blocks ---- */
+
+static void run_event(int result, void *n)
+{
+	CHECK_EQ(result, -ECANCELED);
+	add(n, 1);
+}
+
+struct events {
+	int fd;
+	long accepted, ran;
+};
+
+static void submit_events(void *events)
+{
+	struct events *e = events;
+
+	for (int i = 0; i < 100; i++) {
+		int error = filch_submit_when(filch_here(), e->fd, POLLIN, FILCH_NEVER, run_event, &e->ran);
+
+		CHECK(!error || error == -ENOMEM);
+		e->accepted += !error;
+	}
+}
+
+Test(nomem, a_submit_when_without_memory_is_refused_and_the_others_run)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	for (long which = 0; which < 20; which++) {
+		filch *rt = start();
+		struct events e = { .fd = fd };
+
+		fail_from(which, false);
+		CHECK_EQ(filch_run(rt, submit_events, &e), 0);
+		fail_no_more();
+		stop(rt);
+		CHECK(e.accepted >= 99);
+		CHECK_EQ(e.ran, e.accepted);
+	}
+	CHECK_EQ(filch_close(fd), 0);
+}
+
+static void block_without_threads(void *n)
+{
+	fail_from(0, true);
+	CHECK_EQ(filch_block(count, n), -EAGAIN);
+	fail_no_more();
+	CHECK_EQ(get(n), 0);
+	CHECK_EQ(filch_block(count, n), 0);
+	fail_from(0, true);
+	CHECK_EQ(filch_block(count, n), 0); /* there is one by now */
+	fail_no_more();
+	CHECK_EQ(get(n), 2);
+}
+
+Test(nomem, a_block_without_a_thread_is_refused)
+{
+	filch *rt = start();
+	long n = 0;
+
+	CHECK_EQ(filch_run(rt, block_without_threads, &n), 0);
+	stop(rt);
 }
