@@ -226,6 +226,36 @@ Test(when, a_stop_cancels_what_is_not_ready)
 	}
 }
 
+/* ---- cancelling ---- */
+
+Test(when, a_cancel_of_the_runtime_cancels_what_is_not_ready)
+{
+	filch *rt = start(), *other = start();
+	struct once o, kept;
+
+	sockets(&o);
+	kept = o;
+	for (int i = 0; i < 10; i++)
+		when(rt, &o, POLLIN, FILCH_NEVER);
+	when(other, &kept, POLLIN, FILCH_NEVER);
+	sleep_ms(2);
+	filch_cancel(rt);
+	until(&o.runs, 10);
+	CHECK_EQ(get(&o.result), -ECANCELED);
+	when(rt, &o, POLLIN, FILCH_NEVER); /* also one that comes later */
+	until(&o.runs, 11);
+	CHECK_EQ(get(&o.result), -ECANCELED);
+	when(rt, &o, POLLOUT, FILCH_NEVER); /* but what need not wait does not */
+	until(&o.runs, 12);
+	CHECK_EQ(get(&o.result), POLLOUT);
+	CHECK_EQ(get(&kept.runs), 0);
+	stop(rt);
+	stop(other);
+	CHECK_EQ(get(&kept.runs), 1);
+	CHECK_EQ(get(&kept.result), -ECANCELED);
+	close_both(&o);
+}
+
 /* ---- many, and races ---- */
 
 /* A connection as a server has it: nothing on a stack between two messages. */
