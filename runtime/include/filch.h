@@ -394,8 +394,10 @@ FILCH_API int filch_version(void); /* FILCH_VERSION of the library that is linke
 typedef void filch_range_fn(size_t begin, size_t end, void *arg);
 
 /*
- * Call body for parts of the range, until all of it is done. Parts have at most grain iterations;
- * grain 0 chooses. From any thread or task; serially, in the caller, where X_run would be.
+ * Call body for parts of the range, until all of it is done. Parts have at most grain iterations,
+ * and each may wait for any other. Grain 0 chooses the parts by the clock; the caller then does the
+ * first of them, and all of a short loop, itself. From any thread or task; serially, in the caller,
+ * where X_run would be.
  */
 FILCH_API void filch_for(filch *rt, size_t begin, size_t end, size_t grain, filch_range_fn *body,
 			 void *arg);
@@ -410,9 +412,9 @@ struct filch_reducer {
 };
 
 /*
- * Fold the range into *out, of op->size bytes: parts are folded on their own and combined in order.
- * Partial results are moved as bytes. -EINVAL for a missing function or out. Without memory for
- * partial results it folds serially.
+ * Fold the range into *out, of op->size bytes, as filch_for goes through it: what others fold beside
+ * the caller is folded apart and combined in order. -EINVAL for a missing function or out. Where there
+ * is no memory for a partial result, there is none, and it takes longer.
  */
 FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain,
 			   const struct filch_reducer *op, void *arg, void *out);

@@ -80,6 +80,64 @@ Test(loop, loops_nest)
 	stop(rt);
 }
 
+/* A loop of some milliseconds, all of its cost at the far end, with fewer and more workers than CPUs. */
+static void heavy_end(size_t begin, size_t end, void *arg)
+{
+	struct marks *m = arg;
+
+	mark(begin, end, arg);
+	for (size_t i = begin; i < end; i++) {
+		for (size_t j = 0; i >= 99000 && j < 3000; j++)
+			__asm__ volatile("");
+	}
+	if (filch_here() && filch_here() != m->rt)
+		add(&m->failures, 1);
+}
+
+Test(loop, every_index_once_with_one_two_and_eight_workers)
+{
+	static const unsigned pools[] = { 1, 2, 8 };
+	size_t n = 100000;
+
+	for (size_t i = 0; i < LENGTH(pools); i++) {
+		filch *rt = start_workers(pools[i]);
+		struct marks m = { .seen = calloc(n, 1), .rt = rt };
+
+		filch_for(rt, 0, n, 0, heavy_end, &m);
+		CHECK_EQ(m.failures, 0);
+		for (size_t j = 0; j < n; j++)
+			CHECK_EQ(m.seen[j], 1);
+		free(m.seen);
+		stop(rt);
+	}
+}
+
+static void wait_for_the_next(size_t begin, size_t end, void *arg)
+{
+	filch_sem *done = arg;
+
+	CHECK_EQ(end, begin + 1);
+	CHECK_EQ(filch_sem_wait(&done[end], FILCH_NEVER), 0);
+	filch_sem_post(&done[begin]);
+}
+
+/* However few the workers: a part that waits leaves the rest to others. */
+Test(loop, a_part_may_wait_for_a_later_one)
+{
+	static const unsigned pools[] = { 1, 2, 8 };
+	filch_sem done[101];
+
+	for (size_t i = 0; i < LENGTH(pools); i++) {
+		filch *rt = start_workers(pools[i]);
+
+		for (size_t j = 0; j < LENGTH(done); j++)
+			filch_sem_init(&done[j], j == LENGTH(done) - 1);
+		filch_for(rt, 0, LENGTH(done) - 1, 1, wait_for_the_next, done);
+		CHECK_EQ(filch_sem_wait(&done[0], FILCH_NEVER), 0);
+		stop(rt);
+	}
+}
+
 static void uneven(size_t begin, size_t end, void *arg)
 {
 	long *sum = arg, mine = 0;
@@ -161,6 +219,40 @@ Test(loop, a_reduction_combines_in_order)
 	CHECK_EQ(filch_run(rt, all_products, rt), 0);
 	all_products(NULL);
 	stop(rt);
+}
+
+/* Every part waits for a moment, so that others take the next ones and have results of their own. */
+static void slow_fold(void *acc, size_t begin, size_t end, void *arg)
+{
+	fold(acc, begin, end, arg);
+	if (begin % 7 == 0)
+		sleep_ms(1);
+}
+
+static void fold_beside_others(size_t bytes)
+{
+	struct filch_reducer slow = { bytes, one, slow_fold, combine };
+	struct matrix expected, m;
+	filch *rt = start();
+
+	one(&expected, NULL);
+	fold(&expected, 0, 500, NULL);
+	for (size_t grain = 0; grain < 4; grain++) {
+		CHECK_EQ(filch_reduce(rt, 0, 500, grain, &slow, NULL, &m), 0);
+		CHECK(!memcmp(&m, &expected, sizeof(m)));
+	}
+	stop(rt);
+}
+
+Test(loop, a_reduction_that_waits_combines_in_order)
+{
+	fold_beside_others(sizeof(struct matrix));
+}
+
+/* No memory has this size, so only the caller's result is there. */
+Test(loop, a_reduction_needs_no_memory)
+{
+	fold_beside_others(SIZE_MAX);
 }
 
 Test(loop, a_reduction_without_a_function_is_an_error)
