@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "problems.h"
 #include "forkjoin/integrate.h"
+#include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
 #include "forkjoin/sort.h"
@@ -11,6 +12,7 @@
 
 float *matmul_a, *matmul_b, *matmul_c;
 int *sort_data, *sort_spare;
+uint32_t *loop_data;
 
 /* ---- trees ---------------------------------------------------------------------------------- */
 
@@ -253,6 +255,55 @@ static uint64_t sort_outcome(long n)
 	return sum;
 }
 
+/* ---- loops ---------------------------------------------------------------------------------- */
+
+/* Loops are forks of nobody: loop counts them, and uneven its iterations. */
+static bool loop_known(const struct bench_run *run, struct known *out)
+{
+	*out = (struct known){ 0, (uint64_t)run->size };
+	for (long i = 0; i < LOOP_LENGTH; i++)
+		out->result += weight(i) * (uint32_t)(i * run->size);
+	return run->size >= 1;
+}
+
+static bool uneven_known(const struct bench_run *run, struct known *out)
+{
+	if (run->size < 1 || run->size > 1 << 17)
+		return false;
+	*out = (struct known){ 0, (uint64_t)run->size };
+	for (long i = 0; i < run->size; i++)
+		out->result += weight(i) * loop_steps((size_t)i);
+	return true;
+}
+
+static void uneven_prepare(long n)
+{
+	if (!loop_data)
+		loop_data = allocate((size_t)n * sizeof *loop_data);
+	memset(loop_data, 0, (size_t)n * sizeof *loop_data);
+}
+
+static uint64_t uneven_outcome(long n)
+{
+	uint64_t sum = 0;
+
+	for (long i = 0; i < n; i++)
+		sum += weight(i) * loop_data[i];
+	return sum;
+}
+
+static void loop_prepare(long loops)
+{
+	(void)loops;
+	uneven_prepare(LOOP_LENGTH);
+}
+
+static uint64_t loop_outcome(long loops)
+{
+	(void)loops;
+	return uneven_outcome(LOOP_LENGTH);
+}
+
 /* ---- flat loads ----------------------------------------------------------------------------- */
 
 /* Tasks, or items, are numbered from 0; their numbers are summed. */
@@ -298,6 +349,18 @@ const struct problem problems[] = {
 	  matmul_prepare,
 	  matmul_outcome },
 	{ "sort", "ints", { 4 * M, 4 * M, 4 * M }, sort_known, sort_prepare, sort_outcome },
+	{ "loop",
+	  "loops of 1,000",
+	  { 500 * K, 50 * K, K },
+	  loop_known,
+	  loop_prepare,
+	  loop_outcome },
+	{ "uneven",
+	  "iterations",
+	  { 20 * K, 20 * K, 20 * K },
+	  uneven_known,
+	  uneven_prepare,
+	  uneven_outcome },
 	{ "flat-fork", "forks from one frame", { 10 * M, M, 10 * K }, numbers_known, NULL, NULL },
 	{ "flat-submit", "tasks of one group", { M, M, 10 * K }, numbers_known, forget, NULL },
 	{ "submit", "tasks from outside", { M, M, 10 * K }, numbers_known, forget, NULL },

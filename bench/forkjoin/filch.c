@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "submit/filch.h"
 #include "forkjoin/integrate.h"
+#include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
 #include "forkjoin/sort.h"
@@ -145,6 +146,33 @@ static uint64_t sort_bench(struct bench_run *run)
 	return 0;
 }
 
+/* ---- loops ---------------------------------------------------------------------------------- */
+
+static void cheap(size_t begin, size_t end, void *arg)
+{
+	(void)arg;
+	loop_cheap(begin, end);
+}
+
+static void uneven(size_t begin, size_t end, void *arg)
+{
+	(void)arg;
+	loop_uneven(begin, end);
+}
+
+static uint64_t loop_bench(struct bench_run *run)
+{
+	for (long i = 0; i < run->size; i++)
+		filch_for(rt, 0, LOOP_LENGTH, 0, cheap, NULL);
+	return 0;
+}
+
+static uint64_t uneven_bench(struct bench_run *run)
+{
+	filch_for(rt, 0, (size_t)run->size, 0, uneven, NULL);
+	return 0;
+}
+
 /* ---- flat-fork ------------------------------------------------------------------------------ */
 
 FILCH_TASK(uint64_t, leaf, frame, uint64_t, number)
@@ -202,6 +230,8 @@ int main(int argc, char **argv)
 		{ "uts", uts_bench, 0 },
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
+		{ "loop", loop_bench, 0 },
+		{ "uneven", uneven_bench, 0 },
 		{ "flat-fork", flat_fork, 0 },
 		{ "flat-submit", filch_flat_submit_bench, 0 },
 		{ "submit", filch_submit_bench, 0 },

@@ -4,6 +4,7 @@
  * difference to this.
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
 #include "forkjoin/sort.h"
@@ -126,6 +127,25 @@ static uint64_t sort_bench(struct bench_run *run)
 	return 0;
 }
 
+/* noinline: or many loops become one. */
+static __attribute__((noinline)) void cheap(size_t begin, size_t end)
+{
+	loop_cheap(begin, end);
+}
+
+static uint64_t loop_bench(struct bench_run *run)
+{
+	for (long i = 0; i < run->size; i++)
+		cheap(0, LOOP_LENGTH);
+	return 0;
+}
+
+static uint64_t uneven_bench(struct bench_run *run)
+{
+	loop_uneven(0, (size_t)run->size);
+	return 0;
+}
+
 static bool start(unsigned workers)
 {
 	(void)workers;
@@ -146,6 +166,8 @@ int main(int argc, char **argv)
 		{ "uts", uts_bench, 0 },
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
+		{ "loop", loop_bench, 0 },
+		{ "uneven", uneven_bench, 0 },
 		{ NULL, NULL, 0 },
 	};
 	static const struct executor serial = { "serial", NANOSECONDS, true, start, stop, benches };

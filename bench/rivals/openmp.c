@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * openmp: tasks of OpenMP 4.5, as in its examples
- * (https://www.openmp.org/wp-content/uploads/openmp-examples-5.0.0.pdf, chapter 4). Loops and
- * sections need none; trees do. There is no way in from foreign threads, and no waiting.
+ * (https://www.openmp.org/wp-content/uploads/openmp-examples-5.0.0.pdf, chapter 4). Loops need
+ * none, and are parallel regions of their own; trees do. There is no way in from foreign threads, and no waiting.
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
 #include "forkjoin/sort.h"
@@ -197,6 +198,26 @@ static uint64_t sort_bench(struct bench_run *run)
 	return 0;
 }
 
+/* ---- loops ---------------------------------------------------------------------------------- */
+
+static uint64_t loop_bench(struct bench_run *run)
+{
+	for (long i = 0; i < run->size; i++) {
+#pragma omp parallel for num_threads(run->workers)
+		for (size_t j = 0; j < LOOP_LENGTH; j++)
+			loop_cheap(j, j + 1);
+	}
+	return 0;
+}
+
+static uint64_t uneven_bench(struct bench_run *run)
+{
+#pragma omp parallel for num_threads(run->workers) schedule(dynamic)
+	for (size_t i = 0; i < (size_t)run->size; i++)
+		loop_uneven(i, i + 1);
+	return 0;
+}
+
 /* ---- flat loads ----------------------------------------------------------------------------- */
 
 static uint64_t fork_many(long size)
@@ -259,6 +280,8 @@ int main(int argc, char **argv)
 		{ "uts", uts_bench, 0 },
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
+		{ "loop", loop_bench, 0 },
+		{ "uneven", uneven_bench, 0 },
 		{ "flat-fork", flat_fork, 0 },
 		{ "flat-submit", flat_submit, 0 },
 		{ NULL, NULL, 0 },

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tbb: oneTBB's task_group for what is forked and waited for, its parallel_sort, and
- * task_arena::enqueue for what comes from outside, as its guide has it:
+ * tbb: oneTBB's task_group for what is forked and waited for, its parallel_sort
+ * and parallel_for, and task_arena::enqueue for what comes from outside, as its guide has it:
  * https://oneapi-src.github.io/oneTBB/main/tbb_userguide/Task-Based_Programming.html
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
 #include "forkjoin/uts.h"
@@ -165,6 +166,29 @@ uint64_t sort_bench(struct bench_run *run)
 	return 0;
 }
 
+/* ---- loops ---------------------------------------------------------------------------------- */
+
+using range = tbb::blocked_range<size_t>;
+
+uint64_t loop_bench(struct bench_run *run)
+{
+	inside([=] {
+		for (long i = 0; i < run->size; i++)
+			tbb::parallel_for(range(0, LOOP_LENGTH),
+			                  [](const range &r) { loop_cheap(r.begin(), r.end()); });
+	});
+	return 0;
+}
+
+uint64_t uneven_bench(struct bench_run *run)
+{
+	inside([=] {
+		tbb::parallel_for(range(0, static_cast<size_t>(run->size)),
+		                  [](const range &r) { loop_uneven(r.begin(), r.end()); });
+	});
+	return 0;
+}
+
 /* ---- flat loads ----------------------------------------------------------------------------- */
 
 uint64_t fork_many(long size)
@@ -247,6 +271,8 @@ int main(int argc, char **argv)
 		{ "uts", uts_bench, 0 },
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
+		{ "loop", loop_bench, 0 },
+		{ "uneven", uneven_bench, 0 },
 		{ "flat-fork", flat_fork, 0 },
 		{ "flat-submit", flat_submit, 0 },
 		{ "submit", submit, 0 },
