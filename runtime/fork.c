@@ -208,7 +208,7 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 	struct stack *s;
 
 	if (serial)
-		return (filch_frame){ serial, serial->top };
+		return (filch_frame){ serial, serial->top, NULL };
 	w = worker_here();
 	s = w->current;
 	if (!s->slots)
@@ -220,7 +220,7 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 		/* Relaxed: the dump may read it at any time. */
 		store_relaxed(&s->task, (filch_fn *)(uintptr_t)slot->run);
 	}
-	return (filch_frame){ &s->words, s->words.top };
+	return (filch_frame){ &s->words, s->words.top, NULL };
 }
 
 void filch_finish_(struct filch_slot_ *slot)

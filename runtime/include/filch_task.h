@@ -14,12 +14,13 @@ struct filch_slot_;
 struct filch_stack_;
 
 /*
- * Passed by value and two words wide, so that it lives in registers; its address never escapes a
- * task.
+ * Passed by value, so that it lives in registers; its address never escapes a task. late_ points to
+ * a variable of the task, and is gone once all is inlined.
  */
 typedef struct filch_frame {
 	struct filch_stack_ *stack_;
 	struct filch_slot_ *top_;
+	bool *late_; /* was the last join late? For clang: see FILCH_LATELY_ */
 } filch_frame;
 
 #define FILCH_SLOT_BYTES_ 48
@@ -64,6 +65,7 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 #endif
 #define FILCH_UNUSED_ __attribute__((unused))
 #define FILCH_INLINE_ static inline __attribute__((always_inline, unused))
+#define FILCH_LATE_   static __attribute__((noinline, cold, unused))
 
 /*
  * Is the slot at or beyond this word of its stack? A relaxed load, spelled for x86 since gcc folds
@@ -93,8 +95,27 @@ FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
 }
 
 /*
- * Join: true if somebody else has run the slot and left its result there, false if it is the
- * caller's to run.
+ * For clang a join at the end of a task is a loop only if it is not also the end of a late one. So
+ * the two are told apart until the task returns: then clang gives each its own end.
+ */
+#ifdef __clang__
+#define FILCH_LATELY_(frame, is) (*(frame)->late_ = (is))
+#define FILCH_ENDS_              __attribute__((cleanup(filch_end_)))
+FILCH_INLINE_ void filch_end_(bool *late)
+{
+	if (__builtin_expect(*late, 0))
+		__asm__ volatile("");
+}
+#else
+#define FILCH_LATELY_(frame, is) ((void)0)
+#define FILCH_ENDS_              FILCH_UNUSED_
+#endif
+
+/*
+ * Join: true if the slot is private, and so the caller's to run. If not, name_late_() finds out: out
+ * of line and with a call of its own. (Once such a branch was taken, the processor watches it, and
+ * what lies close to it costs more from then on: up to a fifth of a fork. That also depends on where
+ * the function begins, hence its alignment.)
  */
 FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 {
@@ -104,9 +125,8 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	frame->top_ = slot;
 	frame->stack_->top = slot;
 	FILCH_BEYOND_(slot, frame->stack_->bound, beyond);
-	if (__builtin_expect(beyond, 1))
-		return false;
-	return filch_join_slow_(frame->stack_, slot);
+	FILCH_LATELY_(frame, !beyond);
+	return __builtin_expect(beyond, 1);
 }
 
 /*
@@ -239,14 +259,23 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		filch_io_->out = name(filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
 		filch_finish_(filch_slot_); \
 	} \
+	FILCH_LATE_ result name##_late_(struct filch_stack_ *filch_stack_, \
+					struct filch_slot_ *filch_slot_) \
+	{ \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		if (filch_join_slow_(filch_stack_, filch_slot_)) \
+			return filch_io_->out; \
+		return name##_task_(filch_stack_, filch_slot_ FILCH_LOADS_(n, __VA_ARGS__)); \
+	} \
 	FILCH_INLINE_ result name##_join(filch_frame *filch_frame_) \
 	{ \
 		struct filch_slot_ *filch_slot_ = filch_frame_->top_ - 1; \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
 		FILCH_CHECK_(filch_slot_->run == name##_call_); \
+		(void)filch_io_; \
 		if (filch_pop_(filch_frame_, filch_slot_)) \
-			return filch_io_->out; \
-		return name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+			return name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+		return name##_late_(filch_frame_->stack_, filch_slot_); \
 	} \
 	FILCH_INLINE_ result name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__)) \
 	{ \
@@ -273,14 +302,24 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		name(filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
 		filch_finish_(filch_slot_); \
 	} \
+	FILCH_LATE_ void name##_late_(struct filch_stack_ *filch_stack_, \
+				      struct filch_slot_ *filch_slot_) \
+	{ \
+		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
+		(void)filch_io_; \
+		if (!filch_join_slow_(filch_stack_, filch_slot_)) \
+			name##_task_(filch_stack_, filch_slot_ FILCH_LOADS_(n, __VA_ARGS__)); \
+	} \
 	FILCH_INLINE_ void name##_join(filch_frame *filch_frame_) \
 	{ \
 		struct filch_slot_ *filch_slot_ = filch_frame_->top_ - 1; \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
-		(void)filch_io_; \
 		FILCH_CHECK_(filch_slot_->run == name##_call_); \
-		if (!filch_pop_(filch_frame_, filch_slot_)) \
+		(void)filch_io_; \
+		if (filch_pop_(filch_frame_, filch_slot_)) \
 			name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+		else \
+			name##_late_(filch_frame_->stack_, filch_slot_); \
 	} \
 	FILCH_INLINE_ void name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__)) \
 	{ \
@@ -292,9 +331,10 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 
 #define FILCH_BODY_(returns, linkage, result, name, frame, n, ...) \
 	FILCH_INLINE_ result name##_body_(filch_frame FILCH_PARAMS_(n, __VA_ARGS__)); \
-	FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
+	__attribute__((aligned(32))) FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
 	{ \
-		filch_frame filch_frame_ = { filch_stack_, filch_top_ }; \
+		FILCH_ENDS_ bool filch_late_ = false; \
+		filch_frame filch_frame_ = { filch_stack_, filch_top_, &filch_late_ }; \
 		returns name##_body_(filch_frame_ FILCH_NAMES_(n, __VA_ARGS__)); \
 	} \
 	FILCH_INLINE_ result name##_body_( \
