@@ -56,6 +56,15 @@ static inline void prefetch_write(const void *p)
 #endif
 }
 
+/*
+ * Keep the compiler from moving accesses across. For the processor it is a barrier only together
+ * with membarrier(2) on the other side: see hold.c.
+ */
+static inline void compiler_barrier(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 /* Tell the processor that this is a waiting loop. */
 static inline void spin_pause(void)
 {

@@ -8,7 +8,8 @@
  * A worker that runs one task of a group after the other counts them out together (group_settle):
  * at the latest before it does anything else, or nothing. Meanwhile the group is not done anyway,
  * since the task that it runs belongs to it. And a task that is submitted there meanwhile takes the
- * place of one that finished, without touching the word.
+ * place of one that finished, without touching the word. Of tasks that are held back (hold.c) many
+ * are counted in before they are submitted; what was too many is counted out when they are queued.
  */
 #include <errno.h>
 
@@ -59,7 +60,7 @@ static bool count(filch_group *g, uint64_t change)
 	}
 }
 
-static void count_out(filch_group *g, uint64_t n)
+void group_count_out(struct filch_group *g, uint64_t n)
 {
 	struct waiter *chain;
 
@@ -77,7 +78,7 @@ void group_settle(struct worker *w)
 	if (!n)
 		return;
 	w->finished = 0;
-	count_out(w->group, n);
+	group_count_out(w->group, n);
 }
 
 void group_done(struct worker *w, struct filch_group *g)
@@ -88,8 +89,7 @@ void group_done(struct worker *w, struct filch_group *g)
 	w->finished++;
 }
 
-/* Before the task can be found: nobody may see the group done while it is submitted. */
-static void count_in(filch_group *g, struct worker *in)
+void group_count_in(struct filch_group *g, struct worker *in)
 {
 	if (in && in->group == g && in->finished)
 		in->finished--;
@@ -97,21 +97,29 @@ static void count_in(filch_group *g, struct worker *in)
 		count(g, VALUE_ONE);
 }
 
+bool group_reserve(struct filch_group *g)
+{
+	uint64_t word = load_relaxed(&g->word_); /* relaxed: the CAS checks it */
+
+	do {
+		if (word & (WAITERS | LOCKED))
+			return false;
+	} while (!cas_seq(&g->word_, &word, word + HOLD * VALUE_ONE));
+	return true;
+}
+
+bool group_awaited(const struct filch_group *g)
+{
+	return load_seq(&g->word_) & (WAITERS | LOCKED);
+}
+
 int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
 {
-	struct worker *in;
-	int error;
-
 	if (!g || !g->rt_ || !fn)
 		return -EINVAL;
 	if (group_cancelled(g))
 		return -ECANCELED;
-	in = worker_of(g->rt_);
-	count_in(g, in);
-	error = task_submit(g->rt_, in, fn, arg, g);
-	if (error)
-		count_out(g, 1);
-	return error;
+	return task_submit(g->rt_, worker_of(g->rt_), fn, arg, g);
 }
 
 static bool own_group(const filch_group *g)
@@ -125,6 +133,31 @@ static bool own_group(const filch_group *g)
 	return false;
 }
 
+/*
+ * Nobody keeps tasks of a group from who waits for it, nor a count beyond them: a worker that holds
+ * tasks back reserves only if nobody waits, and looks once more when its hold is open (group_awaited
+ * after hold_open); we say that we wait before we look at what is open. All seq_cst.
+ */
+static void fetch_held(filch_group *g)
+{
+	struct filch *rt = g->rt_;
+	uint64_t word = lock(&g->word_);
+	void *items[HOLD];
+
+	if (word < VALUE_ONE) {
+		unlock(&g->word_, word);
+		return;
+	}
+	store_seq(&g->word_, word | WAITERS); /* unlocks it */
+	for (unsigned i = 0, n = load_seq(&rt->known); i < n; i++) {
+		struct worker *w = rt->worker[i];
+
+		/* Relaxed: another group is ours no more, or not yet. */
+		if (hold_is_open(&w->hold) && load_relaxed(&w->hold.group) == g)
+			ready_all(rt, items, raid(w, items));
+	}
+}
+
 int filch_group_wait_until(filch_group *g, int64_t deadline)
 {
 	struct waiter thread, *w;
@@ -136,6 +169,7 @@ int filch_group_wait_until(filch_group *g, int64_t deadline)
 	if (own_group(g))
 		return -EDEADLK;
 	w = wait_begin(&thread, FOR_GROUP, deadline);
+	fetch_held(g);
 	word = lock(&g->word_);
 	if (word >= VALUE_ONE)
 		result = wait_in(&g->word_, word, &g->waiters_, w, deadline);

@@ -85,6 +85,7 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->cpus = cpus_allowed();
+	rt->holds = hold_possible();
 	return rt;
 }
 

@@ -161,6 +161,22 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, b
 	return item;
 }
 
+/* What the others hold back: a system call for each, and so only if there is nothing else. */
+static struct filch_slot_ *steal_held(struct worker *w)
+{
+	unsigned known = load_seq(&w->rt->known);
+	void *items[HOLD];
+	int64_t n = 0;
+
+	for (unsigned i = 0; i < known && n <= 0; i++) {
+		if (i != w->index)
+			n = raid(w->rt->worker[i], items);
+	}
+	if (n > 1)
+		ready_many(w, items + 1, n - 1);
+	return n > 0 ? items[0] : NULL;
+}
+
 struct filch_slot_ *steal(struct worker *w, bool last)
 {
 	struct filch *rt = w->rt;
@@ -172,7 +188,7 @@ struct filch_slot_ *steal(struct worker *w, bool last)
 		item = steal_from(w, rt->worker[(start + i) % n], last);
 	sanitizer_before(&filch_retired_);
 	urcu_memb_read_unlock();
-	return item;
+	return item || !last ? item : steal_held(w);
 }
 
 /* What is poisoned already need not be again: its owner has yet to look at the hunger. */
@@ -202,7 +218,8 @@ bool anything(struct filch *rt)
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = rt->worker[i];
 
-		if (deque_size(&w->forks) || deque_size(&w->ready) || has_mail(w))
+		if (deque_size(&w->forks) || deque_size(&w->ready) || has_mail(w) ||
+		    hold_count(&w->hold))
 			return true;
 	}
 	return false;
@@ -319,6 +336,18 @@ void ready_from_outside(struct filch *rt, struct filch_slot_ *item)
 {
 	inbox_put(&host_of_thread(rt)->inbox, item);
 	wake_one(rt);
+}
+
+void ready_all(struct filch *rt, void **items, int64_t n)
+{
+	struct worker *w = worker_of(rt);
+
+	if (w)
+		ready_many(w, items, n);
+	for (int64_t i = 0; !w && i < n; i++)
+		inbox_put(&host_of_thread(rt)->inbox, items[i]);
+	if (n)
+		wake_one(rt);
 }
 
 void ready_and_leave(struct filch *rt, struct filch_slot_ *item)

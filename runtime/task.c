@@ -123,6 +123,68 @@ static void fill(struct filch_slot_ *node, const struct task *t)
 	*task_in(node) = *t;
 }
 
+/* ---- what is held back ---- */
+
+#define FEW 8 /* submits of one item that pay for themselves */
+
+int64_t raid(struct worker *victim, void **items)
+{
+	struct filch_group *group;
+	int64_t n = hold_raid(&victim->hold, items, &group);
+
+	if (n < 0)
+		return 0;
+	if (group && n < HOLD)
+		group_count_out(group, (uint64_t)(HOLD - n));
+	return n;
+}
+
+void queue_held(struct worker *w)
+{
+	struct filch_group *group = w->hold.group;
+	void *items[HOLD];
+	int64_t n = hold_close(&w->hold, items);
+
+	if (n < 0)
+		return; /* who raided it has queued them */
+	if (group && n < HOLD)
+		group_count_out(group, (uint64_t)(HOLD - n));
+	ready_all(w->rt, items, n);
+}
+
+/* In this order: see hold.c, and fetch_held() in group.c. */
+static bool begin_to_hold(struct worker *w, struct filch_group *group)
+{
+	struct filch *rt = w->rt;
+
+	if (++w->submits <= FEW || !rt->holds || parking_hungry(&rt->parking))
+		return false;
+	if (group && !group_reserve(group))
+		return false;
+	hold_open(&w->hold, group);
+	if (!parking_hungry(&rt->parking) && !(group && group_awaited(group)))
+		return true;
+	queue_held(w);
+	return false;
+}
+
+static bool hold_back(struct worker *w, struct filch_slot_ *node, struct filch_group *group)
+{
+	struct hold *h = &w->hold;
+
+	if (h->mine && (h->n == HOLD || h->group != group))
+		queue_held(w);
+	if (!h->mine && !begin_to_hold(w, group))
+		return false;
+	if (!hold_add(h, node))
+		return false;
+	if (parking_hungry(&w->rt->parking))
+		let_go(w);
+	return true;
+}
+
+/* ---- submitting ---- */
+
 static int submit_here(struct worker *w, const struct task *t)
 {
 	struct filch_slot_ *node = node_take(&w->nodes, &w->rt->nodes);
@@ -132,6 +194,10 @@ static int submit_here(struct worker *w, const struct task *t)
 	fill(node, t);
 	/* Release: pairs with the sums in runtime_quiet(). */
 	store_release(&w->admitted, w->admitted + 1);
+	if (hold_back(w, node, t->group))
+		return 0;
+	if (t->group)
+		group_count_in(t->group, w);
 	ready_here(w, node);
 	return 0;
 }
@@ -169,9 +235,12 @@ static int submit_in(struct port *p, struct filch *rt, const struct task *t)
 
 static int submit_outside(struct filch *rt, const struct task *t)
 {
-	struct port *p = enter_port(rt);
+	struct port *p;
 	int error;
 
+	if (t->group)
+		group_count_in(t->group, NULL);
+	p = enter_port(rt);
 	if (!p) {
 		error = submit_alone(rt, t);
 	} else {
@@ -179,8 +248,11 @@ static int submit_outside(struct filch *rt, const struct task *t)
 		port_leave(p);
 		wake_one(rt);
 	}
-	if (error)
-		refuse(rt);
+	if (!error)
+		return 0;
+	refuse(rt);
+	if (t->group)
+		group_count_out(t->group, 1);
 	return error;
 }
 

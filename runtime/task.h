@@ -31,6 +31,16 @@ void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group);
 void task_end(struct filch_group *group);
 
 /*
+ * Count a task in, before it can be found; on the worker (or NULL) that submits it. And n out.
+ */
+void group_count_in(struct filch_group *g, struct worker *in);
+void group_count_out(struct filch_group *g, uint64_t n);
+
+/* Count in HOLD tasks at once, before they are submitted. Not if somebody waits. */
+bool group_reserve(struct filch_group *g);
+bool group_awaited(const struct filch_group *g);
+
+/*
  * A task of the group has finished on this worker; group.c counts it out when the worker does
  * something else.
  */

@@ -54,6 +54,7 @@ void filch_yield(void)
 		sched_yield();
 		return;
 	}
+	let_go(w);
 	/* No memory: they stay out of reach, so go on with them. */
 	if (publish_forks(w, w->current))
 		return;

@@ -288,6 +288,8 @@ struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 
 	/* Relaxed: nobody waits for it yet, nor since its last wait. */
 	store_relaxed(&w->state, IDLE);
+	if (s)
+		let_go(worker_here());
 	w->refusal = s ? publish_forks(worker_here(), s) : 0;
 	w->listed = false;
 	w->what = (uint8_t)what;

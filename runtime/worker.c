@@ -151,6 +151,7 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 {
 	int saved = get_errno();
 
+	let_go(w);
 	count_up(&w->stats.waits); /* relaxed inside: a statistic */
 	drop_slots(w, w->current);
 	switch_to(w, next_stack(w), after, arg);
@@ -364,6 +365,8 @@ static struct filch_slot_ *next_item(struct worker *w)
 {
 	struct filch_slot_ *item = NULL;
 
+	let_go(w);
+	w->submits = 0;
 	while (!item && !leaving(w)) {
 		if (!in_hand(w)) {
 			item = own_stack(w);

@@ -7,6 +7,7 @@
 
 #include "block.h"
 #include "deque.h"
+#include "hold.h"
 #include "inbox.h"
 #include "node.h"
 #include "park.h"
@@ -27,6 +28,7 @@ struct worker {
 		inbox; /* stacks that threads outside woke, and what finds no place elsewhere */
 	struct port port[PORTS]; /* tasks from threads outside */
 	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
+	struct hold hold;   /* tasks that its present item has submitted: see hold.c */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
 	struct timers timers;
 	struct poller *poller;
@@ -57,6 +59,7 @@ struct worker {
 	/* Whose tasks finished here and are not yet counted out: see group.c. */
 	struct filch_group *group;
 	uint64_t finished;                          /* how many */
+	unsigned submits; /* that the present item has queued one by one */
 	void (*after)(struct worker *w, void *arg); /* what to do first on the stack switched to */
 	void *after_arg;
 	struct stack thread; /* where it came in */
@@ -81,6 +84,7 @@ struct filch {
 	unsigned flags;
 	uint32_t apart; /* there is a CPU for each worker, and none is bound to one */
 	unsigned cpus;  /* that its threads may use */
+	bool holds;     /* workers may hold tasks back */
 	size_t stack_size;
 	struct watch watch;
 	struct stacks stacks;
@@ -164,6 +168,7 @@ void runtime_end(struct filch *rt);
  */
 void ready_here(struct worker *w, struct filch_slot_ *item);
 void ready_from_outside(struct filch *rt, struct filch_slot_ *item);
+void ready_all(struct filch *rt, void **items, int64_t n); /* many, from anywhere */
 
 /*
  * From outside, when the item may end the call that it belongs to: whoever made that call may then
@@ -223,6 +228,20 @@ static inline void poison(struct stack *s)
 	 */
 	store_relaxed(&s->words.limit, (struct filch_slot_ *)0);
 	store_relaxed(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);
+}
+
+/*
+ * Of what a worker holds back: queue it, and take it from a worker that may be computing (up to
+ * HOLD items; returns how many). task.c.
+ */
+void queue_held(struct worker *w);
+int64_t raid(struct worker *victim, void **items);
+
+/* Before the present item ends or leaves its stack. */
+static inline void let_go(struct worker *w)
+{
+	if (w->hold.mine)
+		queue_held(w);
 }
 
 void group_settle(

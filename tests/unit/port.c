@@ -87,7 +87,7 @@ static void count(void *n)
 
 static void for_all_ports(filch *rt, void (*fn)(struct port *))
 {
-	for (unsigned i = 0; i < rt->count; i++) {
+	for (unsigned i = 0; i < rt->known; i++) {
 		for (int j = 0; j < PORTS; j++)
 			fn(&rt->worker[i]->port[j]);
 	}
@@ -113,7 +113,7 @@ Test(port, with_all_of_them_occupied_tasks_run_all_the_same)
 	CHECK_EQ(filch_group_wait(&g), 0);
 	for_all_ports(rt, port_leave);
 	/* Nobody submitted what the entries above have counted. */
-	__atomic_add_fetch(&rt->refused, rt->count * PORTS, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&rt->refused, rt->known * PORTS, __ATOMIC_SEQ_CST);
 	stop(rt);
 	CHECK_EQ(n, 2 * tasks);
 }

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task that submits thousands of others would pay a locked instruction for each: the push has to
+ * come before the look at who sleeps (park.c). If somebody is about to sleep, or looks for tasks in
+ * vain, that is needed at once; otherwise later will do. So after some submits of one task, with
+ * nobody hungry, its worker opens a hold: it adds items with plain stores, and queues them together
+ * when there are HOLD of them, somebody is hungry, the item that it runs ends or waits. Should it
+ * compute for long instead, whoever finds nothing else takes them out (a raid), so that all that
+ * was submitted can be stolen at any time. The barrier that the owner leaves out, the raider makes
+ * it pass: membarrier(2) returns when every thread of the process has passed one (M. Desnoyers, P.
+ * McKenney, A. Stern, M. Dagenais and J. Walpole, "User-level implementations of read-copy update",
+ * IEEE TPDS 23(2), 2012, does so in its readers; D. Dice, H. Huang and M. Yang, "Asymmetric Dekker
+ * synchronization", 2001).
+ *
+ *	owner adds			raider, under the lock
+ *	A1 item, then n + 1		R1 open = 0
+ *	A2 (no barrier) read open:	R2 membarrier
+ *	   not open: find out		R3 read n: takes all up to it, and says so (taken)
+ *
+ * No item is lost and none is taken twice. The owner passes a barrier within R2. If A1 is before it,
+ * R3 sees the item and takes it. If A1 is after it, A2 is too and sees R1. So an item that R3 did not
+ * see is one whose A2 finds the hold closed. The other way round R3 may see an item whose A2 finds it
+ * closed, too: so the owner takes the lock, behind the raider, and compares its index with taken. It
+ * opens the hold again only after that, with n = 0. A close is the same without R2: it is the
+ * owner's, who is in no add.
+ *
+ * No wake-up is lost. A worker that opens stores open (seq_cst) before it looks at hunger, and with
+ * somebody hungry closes it again; a worker that goes to sleep counts itself hungry before it looks
+ * at open (W2 and W4 in park.c). So the sleeper finds it open, and raids it, or the owner sees the
+ * sleeper. A hold that was raided is closed, and the next item takes the usual way. Who finds the
+ * lock taken leaves it: its holder moves the items, and wakes somebody if that is needed.
+ *
+ * The lock is held across membarrier, a few microseconds, in which only the owner may have to wait.
+ */
+#include "hold.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static long barrier_of_all(int command)
+{
+	int saved = errno;
+	long result = syscall(SYS_membarrier, command, 0, 0);
+
+	errno = saved;
+	return result;
+}
+
+bool hold_possible(void)
+{
+	return !barrier_of_all(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+void hold_open(struct hold *h, struct filch_group *group)
+{
+	/* Relaxed: before open. Pairs with hold_raid(). */
+	store_relaxed(&h->group, group);
+	store_relaxed(&h->n, 0); /* relaxed: as above */
+	h->mine = true;
+	store_seq(&h->open, 1);
+}
+
+bool hold_add(struct hold *h, void *item)
+{
+	uint32_t i = load_relaxed(&h->n); /* relaxed: the owner's own */
+	bool gone;
+
+	/* Relaxed: before n. */
+	store_relaxed(&h->item[i], item);
+	/* Release: the item before n. Pairs with hold_raid(). */
+	store_release(&h->n, i + 1);
+	compiler_barrier();
+	/* Relaxed: after n, by the barrier that a raider makes us pass. Pairs with hold_raid(). */
+	if (load_relaxed(&h->open))
+		return true;
+	unlock(&h->word, lock(&h->word)); /* when the raider is done */
+	gone = h->taken > i;
+	h->mine = false;
+	return gone;
+}
+
+static int64_t take_all(struct hold *h, void **items)
+{
+	/* Acquire: the items before we read them. Pairs with hold_add(). */
+	uint32_t n = load_acquire(&h->n);
+
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = load_relaxed(&h->item[i]); /* relaxed: n was loaded with acquire */
+	return n;
+}
+
+int64_t hold_close(struct hold *h, void **items)
+{
+	uint64_t word = lock(&h->word);
+	int64_t n = -1;
+
+	h->mine = false;
+	if (hold_is_open(h)) {
+		n = take_all(h, items);
+		/* Release: the items were read before others may be added. Pairs with itself. */
+		store_release(&h->open, 0);
+	}
+	unlock(&h->word, word);
+	return n;
+}
+
+int64_t hold_raid(struct hold *h, void **items, struct filch_group **group)
+{
+	int64_t n = -1;
+
+	if (!hold_is_open(h) || !try_lock(&h->word))
+		return -1;
+	if (hold_is_open(h)) {
+		store_seq(&h->open, 0);
+		barrier_of_all(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+		n = take_all(h, items);
+		*group = load_relaxed(&h->group); /* relaxed: after open was read */
+		h->taken = (uint32_t)n;
+	}
+	unlock(&h->word, 0);
+	return n;
+}
