@@ -24,12 +24,12 @@
 #include "routes.h"
 #include "server.h"
 
-#define IN_SIZE    4096  /* some fifty requests of a client that pipelines */
-#define BODY_ROOM  16384 /* what one receive takes of a body */
-#define OUT_LIMIT  65536 /* answers are sent when there is as much of them */
-#define FILE_PIECE (1 << 20)
-#define LINGER     2000000000ll /* ns for a client to read why it was refused */
-#define TURN       16           /* receives before others have their turn, come what may */
+#define IN_SIZE   4096         /* some fifty requests of a client that pipelines */
+#define BODY_ROOM 16384        /* what one receive takes of a body */
+#define OUT_LIMIT 65536        /* answers are sent when there is as much of them */
+#define LINGER    2000000000ll /* ns for a client to read why it was refused */
+#define PIECE     (1 << 20)    /* bytes that a client must take in one --write-timeout */
+#define TURN      16           /* receives before others have their turn, come what may */
 
 enum phase { NEW, IDLE, HEAD, BODY };
 
@@ -52,30 +52,39 @@ static void break_off(struct connection *c)
 	c->broken = c->closing = true;
 }
 
+/*
+ * A write deadline is for each PIECE: what is large takes its time, and still there is an end to
+ * it, and a least speed.
+ */
 static void send_all(struct connection *c, const char *data, size_t length, int flags)
 {
-	int64_t deadline = filch_after(c->server->options->write_timeout);
+	int64_t deadline = 0;
+	size_t piece = 0;
 	ssize_t n;
 
 	while (length && !c->broken) {
-		n = filch_send(c->client.fd, data, length, flags, deadline);
+		if (!piece) {
+			piece = length < PIECE ? length : PIECE;
+			deadline = filch_after(c->server->options->write_timeout);
+		}
+		n = filch_send(c->client.fd, data, piece, flags, deadline);
 		if (n < 0) {
 			break_off(c);
 			return;
 		}
 		data += n;
 		length -= (size_t)n;
+		piece -= (size_t)n;
 	}
 }
 
-/* The deadline is for each MiB: a large file takes its time, and still there is an end to it. */
 static void send_file(struct connection *c, int file, size_t from, size_t length)
 {
 	off_t at = (off_t)from, end = (off_t)(from + length), piece;
 	int64_t deadline;
 
 	while (at < end && !c->broken) {
-		piece = end - at < FILE_PIECE ? end : at + FILE_PIECE;
+		piece = end - at < PIECE ? end : at + PIECE;
 		deadline = filch_after(c->server->options->write_timeout);
 		while (at < piece && !c->broken)
 			/* 0: the file has become shorter, and what was promised cannot be sent */

@@ -54,7 +54,7 @@ static struct option table[] = {
 	{ "--body-timeout", SECONDS, FIELD(body_timeout), 1, YEAR, "S",
 	  "for the rest of a request (30)" },
 	{ "--write-timeout", SECONDS, FIELD(write_timeout), 1, YEAR, "S",
-	  "for a client to take an answer (30)" },
+	  "for a client to take an answer, or each MiB of it (30)" },
 	{ "--idle-timeout", SECONDS, FIELD(idle_timeout), 1, YEAR, "S",
 	  "between two requests (60)" },
 	{ "--drain-timeout", SECONDS, FIELD(drain_timeout), 0, YEAR, "S",

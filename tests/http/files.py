@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from harness import Connection, Server, case, check, equal, get, until
+from harness import SLACK, Connection, Server, case, check, equal, get, until
 from routes import OK
 
 SECRET = b"this lies outside the root"
@@ -477,4 +477,4 @@ def _(server, tree):
                 check(c.get(f"/files/sub/{i}").body == bytes([i % 256]) * 60000, "another body")
     with open(f"/proc/{server.process.pid}/status") as file:
         size = [int(line.split()[1]) for line in file if line.startswith("VmRSS")][0]
-    check(size < 60000 or "sanitize" in os.environ.get("ASAN_OPTIONS", ""), f"{size} kB")
+    check(size < 60000 or SLACK != 1, f"{size} kB")  # a sanitizer keeps what is freed
