@@ -13,6 +13,12 @@ static int submit(void *runtime, filch_fn *fn, void *arg)
 	return filch_submit(runtime, fn, arg);
 }
 
+static int submit_when(void *runtime, int fd, short events, int64_t deadline, filch_ready_fn *fn,
+                       void *arg)
+{
+	return filch_submit_when(runtime, fd, events, deadline, fn, arg);
+}
+
 static filch *start(const struct options *o)
 {
 	struct filch_options options = { .workers = (unsigned)o->workers,
@@ -26,7 +32,7 @@ static filch *start(const struct options *o)
 int main(int argc, char **argv)
 {
 	static struct server server;
-	struct executor executor = { .serve = submit, .accept = submit };
+	struct executor executor = { .serve = submit, .accept = submit, .when = submit_when };
 	struct options options;
 	char what[64];
 	int status;
