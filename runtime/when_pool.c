@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 #include "lock.h"
+#include "populate.h"
 #include "saved_errno.h"
 #include "when.h"
 
-#define BATCH 32 /* to move between a worker and the pool, and to allocate, at once: a page */
+#define BATCH 32  /* to move between a worker and the pool at once */
+#define BLOCK 128 /* to allocate at once: four pages */
 
 static void put(struct whens *list, struct when *e)
 {
@@ -38,14 +40,15 @@ static void move(struct whens *from, struct whens *to, unsigned n)
 static void add_block(struct when_pool *pool)
 {
 	int saved = errno;
-	struct when *block = aligned_alloc(CACHE_LINE, (BATCH + 1) * sizeof(*block));
+	struct when *block = aligned_alloc(4096, BLOCK * sizeof(*block));
 
 	restore_errno(saved);
 	if (!block)
 		return;
+	populate(block, BLOCK * sizeof(*block));
 	block->link = pool->blocks;
 	pool->blocks = block;
-	for (int i = BATCH; i > 0; i--)
+	for (int i = BLOCK - 1; i > 0; i--)
 		put(&pool->free, block + i);
 }
 
