@@ -98,7 +98,7 @@ FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
  * For clang a join at the end of a task is a loop only if it is not also the end of a late one. So
  * the two are told apart until the task returns: then clang gives each its own end.
  */
-#ifdef __clang__
+#if defined(__clang__) && !defined(__cplusplus) /* there a cleanup asks for the C++ runtime */
 #define FILCH_LATELY_(frame, is) (*(frame)->late_ = (is))
 #define FILCH_ENDS_              __attribute__((cleanup(filch_end_)))
 FILCH_INLINE_ void filch_end_(bool *late)
