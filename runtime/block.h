@@ -30,6 +30,7 @@ struct blocking { /* one a runtime */
 
 /* The job that the calling thread runs, or NULL. */
 struct job *job_here(void);
+void job_forget(void); /* in a child of fork(2) */
 
 /* When no job is left: wait for the threads to go away. */
 void block_stop(struct blocking *b);

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -483,5 +484,13 @@ void descriptors_forget(struct filch *rt, struct poller *poller)
 			/* Those who wait look again, and watch it where they run. */
 			end_waits(&d[j], 0);
 		}
+	}
+}
+
+void descriptors_forget_all(void)
+{
+	for (int i = 0; i < CHUNKS; i++) {
+		if (chunk[i])
+			memset(chunk[i], 0, PER_CHUNK * sizeof(*chunk[i]));
 	}
 }

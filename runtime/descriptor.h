@@ -95,6 +95,7 @@ void descriptor_ready(struct descriptor *d, uint32_t events);
 
 /* Every descriptor that filch may have seen. */
 void descriptors_each(void (*visit)(struct descriptor *d, void *arg), void *arg);
+void descriptors_forget_all(void); /* in a child of fork(2) */
 
 /* A poller of rt, or (NULL) all of them, will not be looked at any more. */
 void descriptors_forget(struct filch *rt, struct poller *poller);

@@ -137,6 +137,22 @@ static __attribute__((noinline)) int start(struct worker *w)
 	return error;
 }
 
+/* L1 to L3 above: true when the calling thread is to end. */
+bool worker_left(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	bool ended = !load_seq(&rt->active);
+	uint32_t state = AWAY;
+
+	if (!ended)
+		worker_hand_over(w);
+	store_seq(&w->park.state, (uint32_t)AWAY);
+	/* It has perhaps run the last task, and the others have looked before and sleep. */
+	if (!ended && load_seq(&rt->stopping) && runtime_quiet(rt))
+		runtime_end(rt);
+	return leaving(w) || !cas_seq(&w->park.state, &state, AWAKE);
+}
+
 /* Whoever is one too many may be asleep. */
 static void send_away(struct filch *rt)
 {
@@ -186,6 +202,8 @@ int filch_resize(filch *rt, unsigned workers)
 
 	if (!rt || !workers || workers > MAX_WORKERS)
 		return -EINVAL;
+	if (load_seq(&rt->stopping))
+		return -ESHUTDOWN; /* before the lock, which a child of fork(2) may find taken */
 	filch_mutex_lock(&rt->resizing, FILCH_NEVER);
 	error = load_seq(&rt->stopping) ? -ESHUTDOWN : workers_set(rt, workers);
 	filch_mutex_unlock(&rt->resizing);

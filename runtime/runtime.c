@@ -11,6 +11,7 @@
 #include <string.h>
 #include <urcu/urcu-memb.h>
 
+#include "atfork.h"
 #include "barrier.h"
 #include "cpus.h"
 #include "descriptor.h"
@@ -63,13 +64,6 @@ static int check(const struct filch_options *o)
 	if (o->stack_size && (o->stack_size < MIN_STACK || o->stack_size > MAX_STACK))
 		return -EINVAL;
 	return 0;
-}
-
-/* Forking a process with liburcu's helper thread needs its handlers, once in a process. */
-static void install_atfork(void)
-{
-	pthread_atfork(urcu_memb_call_rcu_before_fork, urcu_memb_call_rcu_after_fork_parent,
-	               urcu_memb_call_rcu_after_fork_child);
 }
 
 static struct filch *new_runtime(const struct filch_options *o)
@@ -128,7 +122,6 @@ static int set_up(struct filch *rt, unsigned workers)
 filch *filch_start(const struct filch_options *options)
 {
 	static const struct filch_options defaults;
-	static pthread_once_t atfork = PTHREAD_ONCE_INIT;
 	struct filch *rt;
 	int error, saved = errno;
 
@@ -140,7 +133,7 @@ filch *filch_start(const struct filch_options *options)
 		return NULL;
 	}
 	if (!(options->flags & FILCH_NO_ATFORK))
-		pthread_once(&atfork, install_atfork);
+		atfork_install();
 	barrier_prepare();
 	rt = new_runtime(options);
 	error = rt ? set_up(rt, options->workers ? options->workers : cpus_usable()) : -ENOMEM;
@@ -150,6 +143,7 @@ filch *filch_start(const struct filch_options *options)
 		errno = -error;
 		return NULL;
 	}
+	atfork_add(rt);
 	errno = saved;
 	return rt;
 }
@@ -164,6 +158,7 @@ static void *finish(void *runtime)
 	while (load_seq(&rt->visitors))
 		sched_yield();
 	descriptors_forget(rt, NULL);
+	atfork_remove(rt);
 	free_runtime(rt);
 	return NULL;
 }

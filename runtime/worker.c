@@ -20,8 +20,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <urcu/urcu-memb.h>
 
+#include "atfork.h"
 #include "descriptor.h"
 #include "steal.h"
 
@@ -456,7 +456,7 @@ void worker_destroy(struct worker *w)
  * What is queued here others will find. What only this thread would look at goes to them; a spare
  * stays, so that it needs no memory to come back.
  */
-static void hand_over(struct worker *w)
+void worker_hand_over(struct worker *w)
 {
 	struct filch *rt = w->rt;
 
@@ -468,33 +468,22 @@ static void hand_over(struct worker *w)
 	nodes_release(&w->nodes, &rt->nodes);
 }
 
-/* True when this thread is to end; resize.c says why it cannot be called back from then on. */
-static bool leave(struct worker *w)
+void worker_forget(void)
 {
-	struct filch *rt = w->rt;
-	bool ended = !load_seq(&rt->active);
-	uint32_t state = AWAY;
-
-	if (!ended)
-		hand_over(w);
-	store_seq(&w->park.state, (uint32_t)AWAY);
-	/* It has perhaps run the last task, and the others have looked before and sleep. */
-	if (!ended && load_seq(&rt->stopping) && runtime_quiet(rt))
-		runtime_end(rt);
-	return leaving(w) || !cas_seq(&w->park.state, &state, AWAKE);
+	self = NULL;
 }
 
 void worker_main(struct worker *w)
 {
 	self = w;
-	urcu_memb_register_thread();
+	rcu_begin_worker(w);
 	stack_adopt_thread(&w->thread);
 	do {
 		watch_rouse(w->rt);
 		switch_to(w, take_spare(w), nothing, NULL);
-	} while (!leave(w));
+	} while (!worker_left(w));
 	while (load_seq(&w->wakers))
 		sched_yield();
-	urcu_memb_unregister_thread();
+	rcu_end_worker(w);
 	self = NULL;
 }

@@ -64,11 +64,13 @@ struct worker {
 	void *after_arg;
 	struct stack thread; /* where it came in */
 	pthread_t id;
+	struct urcu_reader *reader; /* liburcu's entry for the thread: see atfork.c */
 	bool joinable; /* there is a thread to be joined; the resizer's */
 };
 
 struct filch {
 	struct parking parking;
+	struct filch *next; /* of those in this process: see atfork.c */
 	/* Tasks from outside the pool. */
 	uint64_t foreign_admitted __attribute__((aligned(CACHE_LINE))); /* but through no port */
 	uint64_t refused; /* tasks that were counted and then refused */
@@ -154,9 +156,12 @@ static inline bool away(struct worker *w)
 int worker_init(struct worker *w, struct filch *rt, unsigned index);
 void worker_destroy(struct worker *w);
 void worker_main(struct worker *w);
+void worker_hand_over(struct worker *w); /* as it leaves */
+void worker_forget(void); /* in a child of fork(2): the caller is a plain thread */
 
 /* resize.c */
 int thread_create(pthread_t *id, void *(*main)(void *), void *arg); /* signals go elsewhere */
+bool worker_left(struct worker *w);
 int workers_set(struct filch *rt, unsigned n); /* as filch_resize(), by one at a time */
 void workers_join(struct filch *rt);           /* all, as the runtime ends */
 
