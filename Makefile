@@ -57,8 +57,9 @@ LLHTTP_FLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
 FLAGS_server := $(LLHTTP_FLAGS)
 FLAGS_tests  := -Iruntime $(LLHTTP_FLAGS)
 TEST_LIBS    := -lcriterion
-ifeq ($(SAN),thread)
-# Criterion does not run under ThreadSanitizer: the same tests run on a stand-in.
+ifneq ($(filter thread,$(SAN))$(STAND_IN),)
+# Criterion does not run under ThreadSanitizer, nor beside its own twin for another architecture: the
+# same tests run on a stand-in.
 FLAGS_tests += -isystem tests/tsan
 TEST_LIBS   :=
 endif
@@ -69,7 +70,7 @@ SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(SILENT),,@printf '  %-8s %s\n' '$(1)' '$(@:$(CURDIR)/%=%)';)
 
 # With `deps` among the goals nothing compiles before the packages are there, with -j too.
-DEPS := $(filter deps deps-rivals,$(MAKECMDGOALS))
+DEPS := $(filter deps deps-rivals deps-aarch64,$(MAKECMDGOALS))
 
 RUNTIME_O := $(patsubst %.c,$(O)/%.o,$(wildcard runtime/*.c)) \
 	$(patsubst %.S,$(O)/%.o,$(wildcard runtime/switch_$(ARCH).S))
@@ -84,7 +85,8 @@ FILCHD    := $(if $(SERVER_O),$(B)/filchd)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps deps-rivals serve check stress full-length fuzz bench bench-quick install uninstall lint format \
+.PHONY: all deps deps-rivals deps-aarch64 serve check check-aarch64 stress full-length fuzz bench bench-quick \
+	install uninstall lint format \
 	help clean FORCE
 
 all: $(LIB_A) $(LIB_SO) $(FILCHD) ## libraries and filchd (the default)
@@ -181,6 +183,9 @@ RUN_TESTS = B='$(B)' SAN='$(SAN)' SAN_FLAGS='$(SAN_FLAGS)' CC='$(CC)' \
 check: all $(UNIT) $(STRESS) $(FUZZ) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
 	$(Q)$(RUN_TESTS)
 
+check-aarch64: | $(DEPS) ## the unit tests that depend on the processor, for aarch64, under qemu
+	$(Q)tests/aarch64
+
 stress: | $(DEPS) ## the tests at full length (check runs a hundredth), with more patience
 	$(Q)$(MAKE) --no-print-directory B=$(B)/stress CPPFLAGS=-DWATCHDOG=3600 full-length
 
@@ -207,6 +212,9 @@ deps: ## the Debian packages of .ci/apt.txt that are missing
 deps-rivals: ## the rivals in the bench: Go, Rust; nginx, h2o, lighttpd, which are not started
 	$(Q).ci/install .ci/apt-rivals.txt
 
+deps-aarch64: ## a compiler, libraries and an emulator for check-aarch64
+	$(Q).ci/install .ci/apt-aarch64.txt
+
 # ---- install --------------------------------------------------------------------------------
 
 D = $(DESTDIR)
@@ -232,5 +240,5 @@ clean: ## removes build/
 	$(Q)rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo "  V=1 shows the commands; CC=clang, CFLAGS=..., SAN=address|thread, WERROR=1"
