@@ -43,6 +43,27 @@ Test(timer, they_expire_in_order_and_not_before)
 	CHECK_EQ(timers_nearest(&ts), MANY / 2 + 1);
 }
 
+Test(timer, what_moved_expires_and_is_disarmed_where_it_went)
+{
+	struct timer timer[MANY];
+	struct timers from, to;
+	int n = 0;
+
+	timers_init(&from);
+	timers_init(&to);
+	for (int i = 0; i < MANY; i++)
+		timer_arm(i % 3 ? &from : &to, &timer[i], i * 7919 % MANY);
+	timers_move(&from, &to);
+	CHECK_EQ(timers_nearest(&from), INT64_MAX);
+	CHECK_EQ(timers_bedtime(&to), 0);
+	for (int i = 0; i < MANY; i += 2)
+		timer_disarm(&timer[i]);
+	for (struct timer *t = timers_expire(&to, MANY, yes); t; t = t->next, n++)
+		CHECK((t - timer) % 2);
+	CHECK_EQ(n, MANY / 2);
+	CHECK_EQ(timers_nearest(&to), INT64_MAX);
+}
+
 /* Each in turn, wherever in the heap it lies, before and after an expiry has made a tree of the list. */
 Test(timer, any_one_can_be_disarmed_wherever_it_lies)
 {
