@@ -29,11 +29,19 @@ static filch *start(const struct options *o)
 	return filch_start(&options);
 }
 
+static const char *poller_of(filch *rt)
+{
+	struct filch_stats stats;
+
+	return filch_stats(rt, -1, &stats) == 0 && stats.reserved[0] ? "io_uring" : "epoll";
+}
+
 int main(int argc, char **argv)
 {
 	static struct server server;
 	struct executor executor = { .serve = submit, .accept = submit, .when = submit_when };
 	struct options options;
+	const char *poller;
 	char what[64];
 	int status;
 
@@ -49,7 +57,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: cannot start: %s\n", options.program, strerror(errno));
 		return EXIT_FAILURE;
 	}
-	snprintf(what, sizeof(what), "%u workers, epoll", filch_workers(executor.runtime));
+	poller = poller_of(executor.runtime);
+	if (strcmp(options.poller, "auto") != 0 && strcmp(options.poller, poller) != 0) {
+		fprintf(stderr, "%s: io_uring does not work here\n", options.program);
+		_exit(EXIT_FAILURE);
+	}
+	snprintf(what, sizeof(what), "%u workers, %s", filch_workers(executor.runtime), poller);
 	executor.what = what;
 	status = server_run(&server, &executor);
 	/* Not drained: what is in progress would hold filch_stop up, and ends with the process. */
