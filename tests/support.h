@@ -85,8 +85,11 @@ static inline long rounds(long full)
 
 static inline filch *start_with(struct filch_options options)
 {
-	filch *rt = filch_start(&options);
+	filch *rt;
 
+	if (environment("FILCH_TEST_EPOLL", 0))
+		options.flags |= FILCH_EPOLL;
+	rt = filch_start(&options);
 	CHECK(rt);
 	return rt;
 }
