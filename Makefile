@@ -46,7 +46,9 @@ CXX_FLAGS  = -std=c++17 $(COMMON) $(CPPFLAGS) $(CXXFLAGS)
 STRICT    := $(if $(WERROR),-Werror)
 LINK_FLAGS = $(SAN_FLAGS) -pthread $(CFLAGS) $(LDFLAGS)
 # Lazily: on a fresh machine pkg-config is only there once `deps` has run.
-LIBS       = $(shell $(PKG_CONFIG) --libs liburcu-memb)
+# Without liburing there is epoll alone.
+URING      = $(shell $(PKG_CONFIG) --exists liburing 2>/dev/null && echo liburing)
+LIBS       = $(shell $(PKG_CONFIG) --libs liburcu-memb $(URING))
 
 # What the objects of a directory need beyond that. The runtime's go into both libraries;
 # initial-exec: a thread-local read in the shared one costs no call of __tls_get_addr. No LTO:
@@ -227,7 +229,7 @@ install: all ## into prefix (/usr/local), below DESTDIR; also bindir, includedir
 	$(Q)ln -sf libfilch.so.$(VERSION) '$D$(libdir)/$(SONAME)'
 	$(Q)ln -sf libfilch.so.$(VERSION) '$D$(libdir)/libfilch.so'
 	$(Q)sed -e 's|@prefix@|$(prefix)|;s|@includedir@|$(includedir)|;s|@libdir@|$(libdir)|' \
-		-e 's|@version@|$(VERSION)|' runtime/filch.pc.in > '$D$(libdir)/pkgconfig/filch.pc'
+		-e 's|@version@|$(VERSION)|;s|@uring@|$(if $(URING), $(URING))|' runtime/filch.pc.in > '$D$(libdir)/pkgconfig/filch.pc'
 	$(Q)chmod 644 '$D$(libdir)/pkgconfig/filch.pc'
 	$(Q)$(if $(FILCHD),install -m 755 $(FILCHD) '$D$(bindir)/filchd')
 

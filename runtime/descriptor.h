@@ -10,6 +10,7 @@
 #ifndef DESCRIPTOR_H
 #define DESCRIPTOR_H
 
+#include "staged.h"
 #include "wait.h"
 
 struct filch;
@@ -37,10 +38,15 @@ struct descriptor {
 	struct side side[SIDES];
 	struct poller *poller; /* that watches it, or NULL */
 	struct filch *rt;      /* whose poller that is */
+	/* That receives its bytes ahead of the reads, or NULL; changed under READING's lock. */
+	struct poller *receiver;
+	struct staged staged;
+	uint32_t held;       /* by the kernel, beyond a close, for polls that have not ended yet */
 	uint32_t users;        /* calls in progress, and CLOSING */
 	uint32_t closes;       /* how often its number was closed; does not change under a call */
 	uint8_t kind;
 	uint8_t nonblocking; /* known to be */
+	uint8_t reads;       /* a stream on which filch_read, readv or recv was called */
 };
 
 /* NULL and *error for a number that is no descriptor, or without memory. */
@@ -71,7 +77,12 @@ bool descriptor_closing(struct descriptor *d);
  */
 int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
 
-/* What poll(2) says it is ready for now: revents, 0 or an error. */
+/* A wait that must look again, or (closing) ends. Every side, whoever waits. */
+void descriptor_end_waits(struct descriptor *d, int result);
+
+/* What poll(2) says it is ready for now, or bytes that are here: revents, 0 or an error. */
+int descriptor_ready_for(struct descriptor *d, int fd, short events);
+/* The same, for who looks before a wait in EITHER. */
 int descriptor_look(struct descriptor *d, int fd, short events);
 
 /*
@@ -89,9 +100,40 @@ void descriptor_delist(int fd, struct waiter *w);
 
 /* A runtime stops, or is cancelled: what waits for it without a stack ends with -ECANCELED. */
 void descriptors_cancel(struct filch *rt);
+/* ---- staged.c ---- */
+
+/*
+ * Read from a stream, without waiting: what was received ahead of the reads, or else by
+ * receive(arg), which is called only when nothing can come in between. *more: there may be more to
+ * be had without another event.
+ */
+ssize_t descriptor_read(struct descriptor *d, const struct msghdr *to, int flags,
+                        ssize_t (*receive)(void *arg), void *arg, bool *more);
+bool descriptor_staged(struct descriptor *d); /* is there something to be read so? */
+
+/*
+ * The deadline of a read has passed, and nothing was there. Is something on its way that came
+ * before? Then look again: at once, or by the new deadline. But once only (before).
+ */
+bool descriptor_expects(struct descriptor *d, int64_t *deadline, bool *before);
+
+/* ---- for pollers ---- */
+
+struct descriptor *descriptor_at(int fd); /* one that was entered before */
+
+/* Those who wait for either: bytes were received, and (more) nothing else has happened. */
+void descriptor_tell(struct descriptor *d, bool more);
 
 /* The poller's news: EPOLLIN and so on. */
 void descriptor_ready(struct descriptor *d, uint32_t events);
+/* It has let go of the descriptor. */
+void descriptor_unwatched(struct descriptor *d, uint32_t closes, struct poller *by);
+/*
+ * It has received n bytes into b, or (NULL) an end or an error, -ENOBUFS or -ECANCELED for none of
+ * the stream's; more: it goes on.
+ */
+void descriptor_received(struct descriptor *d, int fd, uint32_t closes, struct buffer *b,
+                         int n, bool more);
 
 /* Every descriptor that filch may have seen. */
 void descriptors_each(void (*visit)(struct descriptor *d, void *arg), void *arg);

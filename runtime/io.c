@@ -35,6 +35,7 @@ struct call {
 	short events; /* to wait for */
 	bool again;   /* not the first attempt */
 	bool more;    /* there may be more to be had without another event */
+	bool here;    /* what is read was received ahead of the call */
 };
 
 /* The result of a system call as ours, with errno as it was before. */
@@ -50,8 +51,8 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
                        int64_t deadline)
 {
 	int late = 0, error = -EBADF;
+	bool wait, looked = false;
 	uint64_t used;
-	bool wait;
 	ssize_t n;
 
 	c->d = descriptor_enter(c->fd, &error);
@@ -69,7 +70,7 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 		used = descriptor_use(c->d, side);
 		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
 		wait = c->again = true;
-	} while (n == -EAGAIN && !late);
+	} while (n == -EAGAIN && (!late || descriptor_expects(c->d, &deadline, &looked)));
 	if (n == -EAGAIN)
 		n = late;
 	else if (c->more || n < 0 || used & EAGER)
@@ -80,17 +81,6 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 
 /* ---- reading ---- */
 
-/* A stream that gave less than was asked for is empty; anything else may have more. */
-static void note_more(struct call *c, ssize_t n)
-{
-	size_t asked = 0;
-
-	for (size_t i = 0; i < c->count; i++)
-		asked += c->iov[i].iov_len;
-	c->more = n == (ssize_t)asked || c->flags & MSG_PEEK ||
-	          descriptor_kind(c->d, c->fd) != STREAM_SOCKET;
-}
-
 /* One message with the vector of the call, for those that bring none. */
 static struct msghdr message_of(struct call *c)
 {
@@ -98,26 +88,60 @@ static struct msghdr message_of(struct call *c)
 	                  : (struct msghdr){ .msg_iov = c->iov, .msg_iovlen = c->count };
 }
 
-ATTEMPT try_recv(struct call *c)
+ATTEMPT just_recv(void *call)
 {
+	struct call *c = call;
 	int saved = errno;
-	ssize_t n = outcome(recv(c->fd, c->iov->iov_base, c->iov->iov_len, c->flags | MSG_DONTWAIT),
-	                    saved);
 
-	note_more(c, n);
-	return n;
+	c->here = false;
+	return outcome(recv(c->fd, c->iov->iov_base, c->iov->iov_len, c->flags | MSG_DONTWAIT),
+	               saved);
 }
 
-ATTEMPT try_recvmsg(struct call *c)
+ATTEMPT just_recvmsg(void *call)
 {
+	struct call *c = call;
 	struct msghdr message = message_of(c);
 	int saved = errno;
 	ssize_t n = outcome(recvmsg(c->fd, &message, c->flags | MSG_DONTWAIT), saved);
 
-	note_more(c, n);
+	c->here = false;
 	if (c->message && n >= 0)
 		*c->message = message;
 	return n;
+}
+
+/*
+ * Of a stream what was received ahead comes first. Urgent bytes and reports of errors are no part
+ * of it. Who only takes messages may want what comes beside the bytes, which a receiver drops.
+ */
+static ssize_t receive(struct call *c, ssize_t (*just)(void *))
+{
+	struct msghdr to = { .msg_iov = c->iov, .msg_iovlen = c->count };
+	ssize_t n;
+
+	if (descriptor_kind(c->d, c->fd) != STREAM_SOCKET || c->flags & (MSG_OOB | MSG_ERRQUEUE)) {
+		c->more = true;
+		return just(c);
+	}
+	/* Relaxed: this call reads it again, others have set it too or do not need it. */
+	if (!c->message && !load_relaxed(&c->d->reads))
+		store_relaxed(&c->d->reads, (uint8_t)1);
+	c->here = true;
+	n = descriptor_read(c->d, &to, c->flags, just, c, &c->more);
+	if (c->message && c->here && n > 0)
+		c->message->msg_namelen = c->message->msg_controllen = c->message->msg_flags = 0;
+	return n;
+}
+
+ATTEMPT try_recv(struct call *c)
+{
+	return receive(c, just_recv);
+}
+
+ATTEMPT try_recvmsg(struct call *c)
+{
+	return receive(c, just_recvmsg);
 }
 
 ssize_t filch_recv(int fd, void *buf, size_t n, int flags, int64_t deadline)
@@ -382,30 +406,9 @@ ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadlin
 	               &(struct call){ .fd = out, .file = in, .offset = offset, .n = n }, deadline);
 }
 
-/* What it is ready for, now; 0: nothing. */
-static __attribute__((noinline)) int ready_for(int fd, short events)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-	int saved = errno, n = (int)outcome(poll(&p, 1, 0), saved);
-
-	if (n == 1 && p.revents & POLLNVAL)
-		return -EBADF;
-	return n == 1 ? p.revents : n;
-}
-
-int descriptor_look(struct descriptor *d, int fd, short events)
-{
-	uint64_t used = descriptor_use(d, EITHER);
-	int n = ready_for(fd, events);
-
-	if (n)
-		descriptor_more(d, EITHER, used);
-	return n;
-}
-
 ATTEMPT try_poll(struct call *c)
 {
-	int n = ready_for(c->fd, c->events);
+	int n = descriptor_ready_for(c->d, c->fd, c->events);
 
 	c->more = n > 0; /* nothing was used up: others who wait may see it too */
 	return n ? n : -EAGAIN;

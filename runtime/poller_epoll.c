@@ -16,33 +16,24 @@
 #include "poller.h"
 #include "sanitizer.h"
 
-#define EVENTS 128 /* at once */
+#define AT_ONCE 128 /* events */
 
-struct poller {
+struct epoll {
+	struct poller poller;
 	int epoll, kick;
-	unsigned watched;
 	int kept; /* of the owner's events */
-	struct epoll_event events[EVENTS];
+	struct epoll_event events[AT_ONCE];
 };
 
-struct poller *poller_new(void)
+static struct epoll *epoll_of(struct poller *p)
 {
-	struct poller *p = calloc(1, sizeof(*p));
-	struct epoll_event wake = { .events = EPOLLIN, .data.ptr = NULL };
-
-	if (!p)
-		return NULL;
-	p->epoll = epoll_create1(EPOLL_CLOEXEC);
-	p->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->epoll < 0 || p->kick < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->kick, &wake)) {
-		poller_free(p);
-		return NULL;
-	}
-	return p;
+	return container_of(p, struct epoll, poller);
 }
 
-void poller_free(struct poller *p)
+static void epoll_free(struct poller *poller)
 {
+	struct epoll *p = epoll_of(poller);
+
 	if (p->kick >= 0)
 		close(p->kick);
 	if (p->epoll >= 0)
@@ -50,35 +41,51 @@ void poller_free(struct poller *p)
 	free(p);
 }
 
+static struct poller *epoll_make(void)
+{
+	struct epoll *p = calloc(1, sizeof(*p));
+	struct epoll_event wake = { .events = EPOLLIN, .data.ptr = NULL };
+
+	if (!p)
+		return NULL;
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	p->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->epoll < 0 || p->kick < 0 || epoll_ctl(p->epoll, EPOLL_CTL_ADD, p->kick, &wake)) {
+		epoll_free(&p->poller);
+		return NULL;
+	}
+	p->poller.kind = &poller_epoll;
+	return &p->poller;
+}
+
 /* noinline: the address of errno must not be kept across a wait of the caller. */
-__attribute__((noinline)) int poller_watch(struct poller *p, int fd, struct descriptor *d)
+static __attribute__((noinline)) int epoll_watch(struct poller *p, int fd, struct descriptor *d,
+                                                enum watching what)
 {
 	struct epoll_event all = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
 		                   .data.ptr = d };
 	int saved = errno, error = 0;
 
+	(void)what;
 	sanitizer_before(&filch_watched_);
-	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &all) && errno != EEXIST)
+	if (epoll_ctl(epoll_of(p)->epoll, EPOLL_CTL_ADD, fd, &all) && errno != EEXIST)
 		error = -errno;
 	else
-		/* Relaxed: read by the worker itself, and as a hint by others. */
-		add_relaxed(&p->watched, 1);
+		add_relaxed(&p->watched, 1); /* relaxed: see there */
 	errno = saved;
 	return error;
 }
 
-__attribute__((noinline)) void poller_forget(struct poller *p, int fd)
+static __attribute__((noinline)) void epoll_forget(struct poller *p, int fd, struct descriptor *d,
+                                                  enum watching what)
 {
 	int saved = errno;
 
-	epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, NULL);
-	add_relaxed(&p->watched, -1u); /* relaxed: as in poller_watch() */
+	(void)d;
+	(void)what;
+	epoll_ctl(epoll_of(p)->epoll, EPOLL_CTL_DEL, fd, NULL);
+	add_relaxed(&p->watched, -1u); /* relaxed: see there */
 	errno = saved;
-}
-
-bool poller_busy(const struct poller *p)
-{
-	return load_relaxed(&p->watched) > 0; /* relaxed: as in poller_watch() */
 }
 
 static int milliseconds(const struct timespec *t)
@@ -90,13 +97,13 @@ static int milliseconds(const struct timespec *t)
 }
 
 /* epoll_pwait2 came with Linux 5.11; before, a deadline is rounded up to a millisecond. */
-static int wait_events(const struct poller *p, struct epoll_event *events,
+static int wait_events(const struct epoll *p, struct epoll_event *events,
                        const struct timespec *timeout)
 {
-	int n = epoll_pwait2(p->epoll, events, EVENTS, timeout, NULL);
+	int n = epoll_pwait2(p->epoll, events, AT_ONCE, timeout, NULL);
 
 	if (n < 0 && (errno == ENOSYS || errno == EPERM)) /* EPERM: a sandbox older than the call */
-		n = epoll_wait(p->epoll, events, EVENTS, milliseconds(timeout));
+		n = epoll_wait(p->epoll, events, AT_ONCE, milliseconds(timeout));
 	sanitizer_after(&filch_watched_);
 	return n;
 }
@@ -113,7 +120,7 @@ static void deliver(const struct epoll_event *events, int n)
  * A kick is level-triggered and taken by the owner alone: an edge would go to whoever polls first,
  * perhaps a thread that only helps, and the owner would sleep on.
  */
-static void take_kick(struct poller *p)
+static void take_kick(struct epoll *p)
 {
 	uint64_t kicks;
 
@@ -121,8 +128,9 @@ static void take_kick(struct poller *p)
 		return; /* taken already */
 }
 
-__attribute__((noinline)) void poller_wait(struct poller *p, int64_t deadline)
+static __attribute__((noinline)) void epoll_wait_for(struct poller *poller, int64_t deadline)
 {
+	struct epoll *p = epoll_of(poller);
 	int64_t left = deadline == FILCH_NEVER ? 0 : deadline - filch_now();
 	struct timespec timeout = timespec_of(left > 0 ? left : 0);
 	int saved = errno;
@@ -135,29 +143,56 @@ __attribute__((noinline)) void poller_wait(struct poller *p, int64_t deadline)
 	errno = saved;
 }
 
-void poller_deliver(struct poller *p)
+static void epoll_deliver(struct poller *poller)
 {
+	struct epoll *p = epoll_of(poller);
 	int n = p->kept;
 
 	p->kept = 0;
 	deliver(p->events, n);
 }
 
-__attribute__((noinline)) void poller_poll(struct poller *p)
+static __attribute__((noinline)) void epoll_poll(struct poller *p)
 {
-	struct epoll_event events[EVENTS];
+	struct epoll_event events[AT_ONCE];
 	struct timespec none = { 0, 0 };
-	int saved = errno, n = wait_events(p, events, &none);
+	int saved = errno, n = wait_events(epoll_of(p), events, &none);
 
 	errno = saved;
 	deliver(events, n);
 }
 
-__attribute__((noinline)) void poller_kick(struct poller *p)
+/* What is to be read is in the descriptor. */
+static bool epoll_pending(struct poller *p)
+{
+	(void)p;
+	return false;
+}
+
+static __attribute__((noinline)) void epoll_kick(struct poller *p)
 {
 	uint64_t one = 1;
 	int saved = errno;
 
-	if (write(p->kick, &one, sizeof(one)) < 0)
+	if (write(epoll_of(p)->kick, &one, sizeof(one)) < 0)
 		errno = saved; /* full: it is awake */
 }
+
+/* What is watched in an epoll stays there when threads end. */
+static void epoll_leave(struct poller *p)
+{
+	(void)p;
+}
+
+const struct poller_kind poller_epoll = {
+	.make = epoll_make,
+	.free = epoll_free,
+	.watch = epoll_watch,
+	.forget = epoll_forget,
+	.poll = epoll_poll,
+	.pending = epoll_pending,
+	.wait = epoll_wait_for,
+	.deliver = epoll_deliver,
+	.kick = epoll_kick,
+	.leave = epoll_leave,
+};

@@ -146,6 +146,7 @@ bool worker_left(struct worker *w)
 
 	if (!ended)
 		worker_hand_over(w);
+	poller_leave(w->poller);
 	store_seq(&w->park.state, (uint32_t)AWAY);
 	/* It has perhaps run the last task, and the others have looked before and sleep. */
 	if (!ended && load_seq(&rt->stopping) && runtime_quiet(rt))

@@ -76,6 +76,9 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->max_pending = o->max_pending;
 	rt->flags = o->flags;
 	rt->blocking.most = o->max_blocking ? o->max_blocking : DEFAULT_BLOCKING;
+	rt->pollers = o->flags & FILCH_EPOLL ? NULL : poller_uring();
+	if (!rt->pollers)
+		rt->pollers = &poller_epoll;
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->cpus = cpus_allowed();

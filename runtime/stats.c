@@ -79,6 +79,7 @@ int filch_stats(filch *rt, int worker, struct filch_stats *out)
 		uint64_t idle = waiting(rt), all = pending(rt);
 
 		out->pending = all > idle ? all - idle : 0;
+		out->reserved[0] = rt->pollers != &poller_epoll;
 		out->stacks = load_relaxed(&rt->stacks.count); /* relaxed: a statistic */
 	}
 	return 0;

@@ -415,7 +415,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 		if (port_init(&w->port[i]))
 			return -ENOMEM;
 	}
-	w->poller = poller_new();
+	w->poller = poller_new(rt->pollers);
 	if (!w->poller)
 		return -EMFILE;
 	get_spares(w); /* one to begin on, and one in hand */

@@ -87,6 +87,7 @@ struct filch {
 	uint32_t apart; /* there is a CPU for each worker, and none is bound to one */
 	unsigned cpus;  /* that its threads may use */
 	bool holds;     /* workers may hold tasks back */
+	const struct poller_kind *pollers;
 	size_t stack_size;
 	struct watch watch;
 	struct stacks stacks;

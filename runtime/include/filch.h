@@ -334,7 +334,7 @@ struct filch_stats {
 	uint64_t waits;        /* times that a task left its stack to wait */
 	uint64_t pending;      /* tasks admitted and not finished (totals only) */
 	uint64_t stacks;       /* stacks in existence (totals only) */
-	uint64_t reserved[7];
+	uint64_t reserved[7]; /* the first of the totals: 1 where io_uring is used, 0: epoll */
 };
 
 /*

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors are watched edge-triggered, for everything at once, from their first wait until they
+ * are closed. An event is remembered (READY) if nobody waits, so that a call which finds nothing to
+ * do waits without losing one: the event comes before the wait and is found, or after and ends it.
+ *
+ * READY is cleared before the call that may use it up, never after: an event that comes in between
+ * stays.
+ *
+ * A stream that is read is not watched but received where the poller can do that: staged.c.
+ *
+ * Locks, in this order: a poller's of delivering, a side's, the poller's of submitting.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include "descriptor.h"
+#include "futex.h"
+#include "worker.h"
+
+/* How long a thread outside sleeps before it looks whether the descriptor was closed. */
+#define LOOK_AGAIN ((int64_t)50000000)
+
+/* ---- who is told ---- */
+
+/* A wait that must look again, or (closing) ends. Both sides, whoever waits. */
+void descriptor_end_waits(struct descriptor *d, int result)
+{
+	for (int i = 0; i < SIDES; i++) {
+		struct side *s = &d->side[i];
+		uint64_t word = lock(&s->word);
+		struct waiter *chain = wait_take_all(&s->waiters, result, NULL);
+
+		unlock(&s->word, word & ~WAITERS);
+		waiters_wake(chain);
+	}
+}
+
+/* Whoever waits is told, or the next call. */
+static void side_ready(struct side *s, uint64_t eager)
+{
+	uint64_t word = lock(&s->word);
+	struct waiter *chain = wait_take_all(&s->waiters, 0, NULL);
+
+	unlock(&s->word, (word & ~WAITERS) | (chain ? 0 : READY) | eager);
+	waiters_wake(chain);
+}
+
+/* Those who wait without a stack know what was read, and not what was left: see may_be_ready(). */
+static int look_again(const struct waiter *w, const void *unused)
+{
+	(void)unused;
+	return w->what == FOR_EVENT ? 0 : KEEP;
+}
+
+/* Take out of a side those whom choose() names, and wake them. */
+static void end_some(struct side *s, int (*choose)(const struct waiter *, const void *),
+                     const void *arg, uint64_t more)
+{
+	uint64_t word = lock(&s->word);
+	struct waiter *chain = wait_choose(&s->waiters, choose, arg, NULL);
+
+	unlock(&s->word, (word & ~WAITERS) | (s->waiters ? WAITERS : 0) | more);
+	waiters_wake(chain);
+}
+
+void descriptor_more(struct descriptor *d, int side, uint64_t used)
+{
+	/* Relaxed: without either READY is not looked at. */
+	if (!load_relaxed(&d->poller) && !load_relaxed(&d->receiver))
+		return;
+	side_ready(&d->side[side], used & EAGER);
+	if (side == READING)
+		end_some(&d->side[EITHER], look_again, NULL, 0);
+}
+
+/* ---- waiting ---- */
+
+void descriptor_unwatched(struct descriptor *d, uint32_t closes, struct poller *by)
+{
+	uint64_t word = lock(&d->side[READING].word);
+	bool current = d->closes == closes && load_seq(&d->poller) == by;
+
+	if (current) {
+		store_seq(&d->poller, (struct poller *)NULL);
+		store_seq(&d->rt, (struct filch *)NULL);
+	}
+	unlock(&d->side[READING].word, word);
+	if (current)
+		descriptor_end_waits(d, 0);
+}
+
+/*
+ * A thread outside waits by itself. It has to see a close, which nothing else would tell it, and a
+ * cancel, if it runs a function for a task.
+ */
+static int wait_as_thread(struct descriptor *d, int fd, int side, short events, int64_t deadline)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int saved = errno, result = -ETIMEDOUT;
+
+	for (int64_t now = filch_now(); now < deadline; now = filch_now()) {
+		struct timespec most = timespec_of(deadline - now < LOOK_AGAIN ? deadline - now
+		                                                               : LOOK_AGAIN);
+
+		if (descriptor_closing(d) || filch_cancelled()) {
+			result = -ECANCELED;
+			break;
+		}
+		/* Relaxed: looked at again soon. */
+		if (load_relaxed(&d->side[side].word) & READY || ppoll(&p, 1, &most, NULL) > 0) {
+			result = 0;
+			break;
+		}
+	}
+	errno = saved;
+	return result;
+}
+
+static int watch(struct descriptor *d, int fd)
+{
+	struct worker *w = worker_here();
+	struct poller *none = NULL;
+	int error;
+
+	/*
+	 * Acq_rel: one of those who wait first does it; the others' waits end by the event that
+	 * adding it brings.
+	 */
+	if (load_acquire(&d->poller) || !cas_acq_rel(&d->poller, &none, w->poller))
+		return 0;
+	store_seq(&d->rt, w->rt);
+	error = poller_watch(w->poller, fd, d, EVENTS);
+	if (error) {
+		/* Release: nobody watches it. Pairs with the load above. */
+		store_release(&d->poller, (struct poller *)NULL);
+		descriptor_end_waits(d, 0);
+	}
+	return error;
+}
+
+/* Have the bytes received, unless there are some. */
+static int receive_ahead(struct descriptor *d, int fd)
+{
+	uint64_t *lock_of = &d->side[READING].word, word = lock(lock_of);
+	struct poller *p = worker_here()->poller;
+	bool mine = !load_seq(&d->receiver) && !d->staged.first && !d->staged.error;
+	int error;
+
+	if (mine)
+		store_seq(&d->receiver, p);
+	unlock(lock_of, word);
+	error = mine ? poller_watch(p, fd, d, BYTES) : 0;
+	if (error) {
+		store_seq(&d->receiver, (struct poller *)NULL);
+		descriptor_end_waits(d, 0);
+	}
+	return error;
+}
+
+/* Does this wait end when bytes have been received? */
+static bool for_bytes(struct descriptor *d, int side, short events)
+{
+	struct worker *w = worker_here();
+
+	/* Relaxed: set in this call, or not at all. */
+	if (!load_relaxed(&d->reads) || side == WRITING || events & ~(POLLIN | POLLRDNORM))
+		return false;
+	return load_seq(&d->receiver) || (w && w->poller->kind->receives);
+}
+
+int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline)
+{
+	struct side *s = &d->side[side];
+	bool bytes = for_bytes(d, side, events);
+	struct waiter *w, outside;
+	uint64_t word;
+	int error = 0;
+
+	if (!stack_here() && !(bytes && load_seq(&d->receiver)))
+		return wait_as_thread(d, fd, side, events, deadline);
+	if (stack_here())
+		error = bytes ? receive_ahead(d, fd) : watch(d, fd);
+	if (error)
+		return error;
+	w = wait_begin(&outside, FOR_READING + side, deadline);
+	w->value = (void *)(intptr_t)fd;
+	word = lock(&s->word);
+	if (word & (READY | EAGER) || descriptor_closing(d) ||
+	    !(bytes ? load_seq(&d->receiver) : load_seq(&d->poller))) {
+		/* An event came, or it is not watched any more: look again. */
+		unlock(&s->word, word);
+		return descriptor_closing(d) ? -ECANCELED : 0;
+	}
+	return wait_in(&s->word, word, &s->waiters, w, deadline);
+}
+
+/* ---- waiting without a stack ---- */
+
+#define WATCHED  (POLLIN | POLLOUT | POLLPRI | POLLRDHUP) /* the poller's events are poll(2)'s */
+#define TO_READ  (POLLIN | POLLRDNORM | POLLPRI | POLLRDHUP)
+#define IN_ERROR (POLLERR | POLLHUP)
+
+/*
+ * False: it is certainly not ready. For reading that is known without asking the kernel, if no
+ * event has come since a read found nothing left. Asked under EITHER's lock: an event marks READING
+ * before it comes to those in EITHER, and who reads and leaves something does the same
+ * (descriptor_more). So either the mark is seen here, or the waiter is found there.
+ */
+static bool may_be_ready(struct descriptor *d, short events)
+{
+	return events & ~TO_READ || load_seq(&d->side[READING].word) & (READY | EAGER);
+}
+
+int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline, bool looked)
+{
+	struct side *s = &d->side[EITHER];
+	bool bytes = for_bytes(d, EITHER, w->events);
+	int result = bytes ? receive_ahead(d, fd) : watch(d, fd);
+	uint64_t word;
+	bool ending;
+
+	if (result)
+		return result;
+	word = lock(&s->word);
+	/* Under the lock: see when.c. */
+	ending = load_seq(&w->rt->stopping) || load_seq(&w->rt->cancelled);
+	if (descriptor_closing(d))
+		result = -ECANCELED;
+	else if (looked ? word & (READY | EAGER) : ending || may_be_ready(d, w->events))
+		result = LOOK_FIRST;
+	else if (ending)
+		result = -ECANCELED;
+	else if (!(bytes ? load_seq(&d->receiver) : load_seq(&d->poller))) /* it has let go */
+		result = LOOK_FIRST;
+	if (!result) {
+		wait_enlist(&s->waiters, w);
+		if (deadline != FILCH_NEVER)
+			timer_arm(&worker_here()->timers, &w->timer, deadline);
+	}
+	unlock(&s->word, s->waiters ? word | WAITERS : word);
+	return result;
+}
+
+void descriptor_delist(int fd, struct waiter *w)
+{
+	struct side *s = &descriptor_at(fd)->side[EITHER];
+	uint64_t word = lock(&s->word);
+
+	wait_delist(&s->waiters, w);
+	unlock(&s->word, s->waiters ? word : word & ~WAITERS);
+}
+
+static int of_runtime(const struct waiter *w, const void *rt)
+{
+	return w->what == FOR_EVENT && w->rt == rt ? -ECANCELED : KEEP;
+}
+
+static void cancel_events(struct descriptor *d, void *rt)
+{
+	end_some(&d->side[EITHER], of_runtime, rt, 0);
+}
+
+void descriptors_cancel(struct filch *rt)
+{
+	descriptors_each(cancel_events, rt);
+}
+
+/* ---- the poller's news ---- */
+
+/* A task looks for itself; who has no stack is told, if it is for this that it waits. */
+static int told(const struct waiter *w, const void *news)
+{
+	int events = *(const int *)news, revents = events & (w->events | IN_ERROR);
+
+	if (w->what != FOR_EVENT || w->events & ~WATCHED)
+		return 0;
+	return revents ? revents : KEEP;
+}
+
+/*
+ * After a hang-up no more events come; a read stops short of urgent data though there is more
+ * behind it.
+ */
+void descriptor_ready(struct descriptor *d, uint32_t events)
+{
+	bool gone = events & (EPOLLHUP | EPOLLERR);
+
+	/* What is received is not ready before it is here. */
+	if (!load_seq(&d->receiver) && (gone || events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)))
+		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI) ? EAGER : 0);
+	if (gone || events & EPOLLOUT)
+		side_ready(&d->side[WRITING], gone ? EAGER : 0);
+	/* Last: see may_be_ready(). READY in any case, since who is told uses nothing up. */
+	end_some(&d->side[EITHER], told, &(int){ (int)events }, gone ? READY | EAGER : READY);
+}
+
+/* After bytes, or the end, were queued under READING's lock. */
+void descriptor_tell(struct descriptor *d, bool more)
+{
+	struct side *s = &d->side[EITHER];
+
+	if (!more) {
+		side_ready(s, 0);
+		return;
+	}
+	/*
+	 * Relaxed: whoever takes READY away looks at what is queued only then, under the lock that
+	 * was ours a moment ago.
+	 */
+	if ((load_relaxed(&s->word) & (READY | WAITERS)) != READY)
+		end_some(s, told, &(int){ POLLIN | POLLRDNORM }, READY);
+}
+
+/* ---- asking the kernel ---- */
+
+__attribute__((noinline)) int descriptor_ready_for(struct descriptor *d, int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int saved = errno, n = poll(&p, 1, 0), error = errno;
+
+	errno = saved;
+	if (n < 0)
+		return -error;
+	if (p.revents & POLLNVAL)
+		return -EBADF;
+	if (descriptor_staged(d))
+		p.revents |= events & (POLLIN | POLLRDNORM);
+	return p.revents;
+}
+
+int descriptor_look(struct descriptor *d, int fd, short events)
+{
+	uint64_t used = descriptor_use(d, EITHER);
+	int n = descriptor_ready_for(d, fd, events);
+
+	if (n)
+		descriptor_more(d, EITHER, used);
+	return n;
+}
