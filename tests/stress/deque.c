@@ -49,6 +49,28 @@ static void *steal_until_over(void *game)
 	return NULL;
 }
 
+/* Several at once, from an owner that never pops. */
+static long take_some(struct game *g, int64_t n)
+{
+	void *items[8];
+
+	n = deque_take(&g->d, items, n);
+	for (int64_t i = 0; i < n; i++)
+		take(g, items[i]);
+	return n;
+}
+
+static void *take_until_over(void *game)
+{
+	struct game *g = game;
+	long mine = 0;
+
+	while (!get(&g->over))
+		mine += take_some(g, 1 + mine % 8);
+	add(&g->stolen, mine);
+	return NULL;
+}
+
 static void push(struct game *g, long *next, int64_t n)
 {
 	void *items[64];
@@ -82,7 +104,25 @@ static long play(struct game *g)
 	return popped;
 }
 
-static void one_game(int64_t index, long items)
+/* The owner takes its own as everybody does. */
+static long play_queue(struct game *g)
+{
+	unsigned random = 1;
+	long next = 0, taken = 0, some;
+
+	while (next < g->items) {
+		int64_t n = 1 + (random >> 20) % 64;
+
+		random = random * 1664525 + 1013904223;
+		push(g, &next, n < g->items - next ? n : g->items - next);
+		taken += take_some(g, 1 + (random >> 10) % 8);
+	}
+	while ((some = take_some(g, 8)))
+		taken += some;
+	return taken;
+}
+
+static void one_game(int64_t index, long items, void *(*thieve)(void *), long (*play)(struct game *))
 {
 	struct game g = { .items = items, .taken = calloc((size_t)items, 1) };
 	pthread_t thief[THIEVES];
@@ -90,7 +130,7 @@ static void one_game(int64_t index, long items)
 
 	CHECK_EQ(deque_init(&g.d, 2, index, retire), 0);
 	for (int i = 0; i < THIEVES; i++)
-		thief[i] = thread(steal_until_over, &g);
+		thief[i] = thread(thieve, &g);
 	popped = play(&g);
 	set(&g.over, 1);
 	for (int i = 0; i < THIEVES; i++)
@@ -108,6 +148,13 @@ static void one_game(int64_t index, long items)
 Test(deque_stress, every_item_is_taken_exactly_once_while_the_array_grows)
 {
 	for (long i = 0; i < rounds(10000); i++)
-		one_game(0, 2000);
-	one_game(INT32_MAX - 1000, rounds(30000000));
+		one_game(0, 2000, steal_until_over, play);
+	one_game(INT32_MAX - 1000, rounds(30000000), steal_until_over, play);
+}
+
+Test(deque_stress, every_item_is_taken_exactly_once_by_who_takes_several)
+{
+	for (long i = 0; i < rounds(10000); i++)
+		one_game(0, 2000, take_until_over, play_queue);
+	one_game(INT32_MAX - 1000, rounds(30000000), take_until_over, play_queue);
 }
