@@ -236,6 +236,53 @@ Test(nomem, nothing_is_lost_while_there_is_no_memory)
 	CHECK_EQ(n, 2);
 }
 
+/* ---- more at once than a queue holds, and no memory for it to grow ---- */
+
+#define MANY 1000
+
+struct crowd {
+	filch_sem sem;
+	long come, gone, go;
+};
+
+static void wait_in_crowd(void *crowd)
+{
+	struct crowd *c = crowd;
+
+	add(&c->come, 1);
+	CHECK_EQ(filch_sem_wait(&c->sem, FILCH_NEVER), 0);
+	add(&c->gone, 1);
+}
+
+static void hold_the_worker(void *crowd)
+{
+	struct crowd *c = crowd;
+
+	add(&c->come, 1);
+	while (!get(&c->go))
+		;
+}
+
+Test(nomem, a_crowd_that_wakes_at_once_goes_on_without_memory)
+{
+	struct crowd c = { .sem = FILCH_SEM_INIT(0) };
+	filch *rt = start_workers(1);
+
+	for (int i = 0; i < MANY; i++) {
+		CHECK_EQ(filch_submit(rt, wait_in_crowd, &c), 0);
+		until(&c.come, i + 1); /* one by one, so that no queue has grown */
+	}
+	CHECK_EQ(filch_submit(rt, hold_the_worker, &c), 0);
+	until(&c.come, MANY + 1);
+	fail_from(0, true);
+	for (int i = 0; i < MANY; i++)
+		filch_sem_post(&c.sem);
+	set(&c.go, 1);
+	until(&c.gone, MANY);
+	fail_no_more();
+	stop(rt);
+}
+
 Test(nomem, a_runtime_with_nothing_to_do_stops_without_memory)
 {
 	filch *rt = start();
