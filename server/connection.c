@@ -339,28 +339,80 @@ static void finish(struct connection *c)
 
 static void put_down(struct connection *c);
 
-/* Serve it until it is closed, or idle. */
-static void serve(void *arg)
+static void leave_desk(struct connection *c)
 {
-	struct connection *c = arg;
-	struct server *s = c->server;
+	desk_give(&c->server->desks, c->desk);
+	c->desk = NULL;
+	put_down(c);
+}
+
+/* Answer what has come. True: that was all, and it was put down. */
+static bool done_with(struct connection *c)
+{
+	answer_all(c);
+	flush(c);
+	if (c->closing || c->desk->in.length || !c->server->executor->when)
+		return false;
+	leave_desk(c);
+	return true;
+}
+
+/* Serve it until it is closed, or idle. */
+static void carry_on(struct connection *c)
+{
 	unsigned turn = 0;
 
-	c->desk = desk_take(&s->desks, &s->options->limits);
-	c->closing = !c->desk;
 	while (!c->closing && receive(c)) {
-		answer_all(c);
-		flush(c);
-		if (!c->closing && !c->desk->in.length && s->executor->when) {
-			desk_give(&s->desks, c->desk);
-			c->desk = NULL;
-			put_down(c);
+		if (done_with(c))
 			return;
-		}
 		if (++turn % TURN == 0)
 			filch_yield();
 	}
 	finish(c);
+}
+
+static bool take_desk(struct connection *c)
+{
+	struct server *s = c->server;
+
+	c->desk = desk_take(&s->desks, &s->options->limits);
+	c->closing = !c->desk || !make_room(c->desk);
+	return !c->closing;
+}
+
+static void serve(void *arg)
+{
+	struct connection *c = arg;
+
+	take_desk(c);
+	carry_on(c);
+}
+
+/*
+ * Its first request may be there already, and may be its only one: then there is nothing to wait
+ * for, and the poller need never hear of it.
+ */
+static void greet(void *arg)
+{
+	struct connection *c = arg;
+	struct buffer *in;
+	ssize_t n;
+
+	if (!take_desk(c)) {
+		finish(c);
+		return;
+	}
+	in = &c->desk->in;
+	n = recv(c->client.fd, in->data, in->capacity, MSG_DONTWAIT);
+	if (n <= 0) {
+		leave_desk(c);
+		return;
+	}
+	in->length = (size_t)n;
+	if (c->server->log.fd >= 0)
+		c->desk->arrived = filch_now();
+	if (!done_with(c))
+		carry_on(c);
 }
 
 static void pick_up(int events, void *arg)
@@ -399,8 +451,6 @@ void connection_start(struct server *s, int fd)
 	c->server = s;
 	c->client.fd = fd;
 	clients_join(&s->clients, &c->client);
-	if (s->executor->when)
-		put_down(c);
-	else if (s->executor->serve(s->executor->context, serve, c) < 0)
+	if (s->executor->serve(s->executor->context, s->executor->when ? greet : serve, c) < 0)
 		finish(c);
 }
