@@ -334,7 +334,11 @@ int descriptor_look(struct descriptor *d, int fd, short events)
 {
 	uint64_t used = descriptor_use(d, EITHER);
 	int n = descriptor_ready_for(d, fd, events);
+	bool before = false;
+	int64_t unused;
 
+	if (!n && descriptor_expects(d, &unused, &before))
+		n = descriptor_ready_for(d, fd, events);
 	if (n)
 		descriptor_more(d, EITHER, used);
 	return n;

@@ -116,6 +116,49 @@ Test(io_ahead, what_has_arrived_is_read_even_by_who_does_not_wait)
 	in_task_and_thread(at_once, NULL);
 }
 
+static void note(int revents, void *arg)
+{
+	set(arg, revents);
+}
+
+static void ready_at_once(void *unused)
+{
+	char buf[4];
+	int pair[2];
+
+	(void)unused;
+	connected(pair);
+	begin(pair[0]);
+	for (long i = 0; i < rounds(50000); i++) {
+		long revents = 0;
+
+		CHECK_EQ(filch_submit_when(filch_here(), pair[0], POLLIN, i % 2 ? FILCH_NEVER : filch_after(1000000 * MS), note,
+					   &revents),
+			 0);
+		send_all(pair[1], "abc", 3);
+		until(&revents, 1);
+		CHECK_EQ(revents, POLLIN);
+		CHECK_EQ(filch_read(pair[0], buf, 2, 0), 2);
+		revents = 0; /* something is left */
+		CHECK_EQ(filch_submit_when(filch_here(), pair[0], POLLIN, FILCH_NEVER, note, &revents), 0);
+		until(&revents, 1);
+		CHECK_EQ(filch_read(pair[0], buf, 4, 0), 1);
+		send_all(pair[1], "d", 1);
+		CHECK_EQ(filch_poll(pair[0], POLLIN, 0), POLLIN);
+		CHECK_EQ(filch_read(pair[0], buf, 4, 0), 1);
+		CHECK_EQ(buf[0], 'd');
+	}
+	close_both(pair);
+}
+
+Test(io_ahead, what_has_arrived_is_ready_for_who_waits_without_a_stack)
+{
+	filch *rt = start();
+
+	CHECK_EQ(filch_run(rt, ready_at_once, NULL), 0);
+	stop(rt);
+}
+
 /* ---- a thread outside beside tasks ---- */
 
 struct stream {
