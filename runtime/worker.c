@@ -129,13 +129,14 @@ static __attribute__((noinline)) void set_errno(int value)
 /*
  * Where to go on when a stack is left. If a stack is next in the ready queue, straight to it, which
  * saves a switch to a loop that would find just that. A spare's loop does all else, and a task that
- * was taken here is what it runs first.
+ * was taken here is what it runs first. Nothing that locks is done here: who leaves may hold the
+ * lock of what it waits for.
  */
 static struct stack *next_stack(struct worker *w)
 {
 	struct filch_slot_ *item;
 
-	if (w->fair || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks))
+	if (w->fair || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) || w->finished)
 		return take_spare(w);
 	item = deque_steal(&w->ready);
 	if (!item || item->run != resume) {
@@ -143,7 +144,6 @@ static struct stack *next_stack(struct worker *w)
 		return take_spare(w);
 	}
 	count_up(&w->tick); /* relaxed inside: the watcher only compares */
-	group_settle(w);
 	return container_of(item, struct stack, item);
 }
 
