@@ -167,6 +167,34 @@ static bool harmless(int error)
 	return error == -ECONNABORTED || error == -EINTR || error == -EPROTO;
 }
 
+static bool accept_rest(struct server *s, const struct door *door)
+{
+	bool some = false;
+
+	while (filch_sem_wait(&s->clients.places, 0) == 0 && accept_one(s, door->last, 0) >= 0)
+		some = true;
+	return some;
+}
+
+/*
+ * Who had connected by then is served; the kernel would have reset them. All doors are empty before
+ * any is closed, so that nobody is lost at one while another still lets people in.
+ */
+static void close_doors(struct server *s)
+{
+	struct listener *l = &s->listener;
+	bool some = true;
+
+	while (some) {
+		some = false;
+		for (unsigned i = 0; i < l->doors; i++)
+			some |= accept_rest(s, &l->door[i]);
+	}
+	for (unsigned i = 0; i < l->doors; i++)
+		filch_close(l->door[i].last);
+	clients_closed(&s->clients);
+}
+
 static void run(void *arg)
 {
 	struct door *door = arg;
@@ -184,12 +212,8 @@ static void run(void *arg)
 		if (client < 0 && !harmless(client) && !atomic_load(&l->stopping))
 			filch_sleep_until(filch_after(BACK_OFF));
 	}
-	/* Who had connected by then is served; the kernel would have reset them. */
-	while (filch_sem_wait(&s->clients.places, 0) == 0 && accept_one(s, door->last, 0) >= 0)
-		;
-	filch_close(door->last);
 	if (atomic_fetch_sub(&l->open, 1) == 1)
-		clients_closed(&s->clients);
+		close_doors(s);
 }
 
 void listener_widen(struct server *s, unsigned doors)

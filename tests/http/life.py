@@ -299,7 +299,12 @@ class Load(threading.Thread):
             while True:
                 # The kernel resets who is in the backlog as the socket is closed. None may be
                 # lost before that, so the very next attempt must be refused.
-                with Connection(self.server) as c:
+                try:
+                    c = Connection(self.server)
+                except ConnectionResetError:  # between the handshake and our look at it
+                    unanswered += 1
+                    continue
+                with c:
                     check(not unanswered, "a new connection had no answer, and the next was taken")
                     unanswered += not self.ask(c)
         except ConnectionRefusedError:
