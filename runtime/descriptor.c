@@ -91,7 +91,7 @@ bool descriptor_closing(struct descriptor *d)
  * Take it out of its poller, if rt is that poller's runtime or NULL. The lock is held across a
  * system call, since a stop of that runtime frees the poller; but for that nobody waits for it.
  */
-static void unwatch(struct descriptor *d, int fd, struct filch *rt)
+void descriptor_unwatch(struct descriptor *d, int fd, struct filch *rt)
 {
 	uint64_t word = lock(&d->side[READING].word);
 
@@ -115,7 +115,7 @@ static void unwatch(struct descriptor *d, int fd, struct filch *rt)
  * A poll that was told to end may not have, and keeps what it polls open: a listening socket would
  * still take connections. Who waits here for another worker may be waited for by that one.
  */
-static void until_let_go(struct descriptor *d)
+void descriptor_until_let_go(struct descriptor *d)
 {
 	struct worker *w = worker_here();
 	uint32_t held;
@@ -138,8 +138,8 @@ static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 {
 	int saved = errno;
 
-	unwatch(d, fd, NULL);
-	until_let_go(d);
+	descriptor_unwatch(d, fd, NULL);
+	descriptor_until_let_go(d);
 	for (int i = 0; i < SIDES; i++) {
 		lock(&d->side[i].word);
 		unlock(&d->side[i].word, 0);
@@ -285,7 +285,7 @@ void descriptors_forget(struct filch *rt, struct poller *poller)
 			if (load_seq(&d[j].rt) != rt ||
 			    (poller && load_seq(&d[j].poller) != poller))
 				continue;
-			unwatch(&d[j], i * PER_CHUNK + j, rt);
+			descriptor_unwatch(&d[j], i * PER_CHUNK + j, rt);
 			/* Those who wait look again, and watch it where they run. */
 			descriptor_end_waits(&d[j], 0);
 		}

@@ -77,6 +77,10 @@ bool descriptor_closing(struct descriptor *d);
  */
 int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
 
+/* Take it out of its poller if that is rt's; with NULL rt, out of everything. */
+void descriptor_unwatch(struct descriptor *d, int fd, struct filch *rt);
+void descriptor_until_let_go(struct descriptor *d);
+
 /* A wait that must look again, or (closing) ends. Every side, whoever waits. */
 void descriptor_end_waits(struct descriptor *d, int result);
 

@@ -139,8 +139,8 @@ static void bring(struct uring *u, const struct io_uring_cqe *cqe)
 	if (more)
 		return;
 	if (what == EVENTS) {
-		add_seq(&descriptor_at(fd)->held, -1u);
 		descriptor_unwatched(descriptor_at(fd), closes, &u->poller);
+		add_seq(&descriptor_at(fd)->held, -1u);
 	}
 	if (what == KICK)
 		u->kickable = false;

@@ -128,6 +128,8 @@ static int watch(struct descriptor *d, int fd)
 	 * Acq_rel: one of those who wait first does it; the others' waits end by the event that
 	 * adding it brings.
 	 */
+	if (load_seq(&d->held) && !load_acquire(&d->poller))
+		descriptor_until_let_go(d); /* what ends must not be taken for what begins */
 	if (load_acquire(&d->poller) || !cas_acq_rel(&d->poller, &none, w->poller))
 		return 0;
 	store_seq(&d->rt, w->rt);
@@ -152,6 +154,11 @@ static int receive_ahead(struct descriptor *d, int fd)
 		store_seq(&d->receiver, p);
 	unlock(lock_of, word);
 	error = mine ? poller_watch(p, fd, d, BYTES) : 0;
+	if (mine && !error && load_seq(&d->poller) && load_seq(&d->rt) == worker_here()->rt) {
+		/* Or each arrival would be told twice. Who waits to write watches it again. */
+		descriptor_unwatch(d, fd, worker_here()->rt);
+		descriptor_end_waits(d, 0);
+	}
 	if (error) {
 		store_seq(&d->receiver, (struct poller *)NULL);
 		descriptor_end_waits(d, 0);
