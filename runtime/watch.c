@@ -26,7 +26,7 @@ enum { TICKING, SLEEPING, ENDED };
 
 #define TICK     ((int64_t)5000000)  /* 5 ms: half a slice */
 #define SLICE    ((int64_t)10000000) /* what a computation may use while something waits */
-#define PATIENCE 100                 /* ticks with all workers asleep before it sleeps too */
+#define PATIENCE 20                  /* ticks with all workers asleep before it sleeps too */
 
 struct seen { /* of a worker, at the last tick */
 	unsigned tick;
