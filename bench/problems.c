@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "problems.h"
 #include "forkjoin/integrate.h"
+#include "forkjoin/leaf.h"
 #include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
@@ -304,6 +305,20 @@ static uint64_t loop_outcome(long loops)
 	return uneven_outcome(LOOP_LENGTH);
 }
 
+/* ---- children behind a long leaf ------------------------------------------------------------ */
+
+static bool leaf_known(const struct bench_run *run, struct known *out)
+{
+	uint64_t n = (uint64_t)run->size;
+
+	if (run->size < 1 || run->size > 1 << 17)
+		return false;
+	*out = (struct known){ leaf_long(n), n };
+	for (uint64_t i = 0; i < n; i++)
+		out->result += leaf_child(i);
+	return true;
+}
+
 /* ---- flat loads ----------------------------------------------------------------------------- */
 
 /* Tasks, or items, are numbered from 0; their numbers are summed. */
@@ -355,6 +370,7 @@ const struct problem problems[] = {
 	  loop_known,
 	  loop_prepare,
 	  loop_outcome },
+	{ "leaf", "children", { 1000, 1000, 1000 }, leaf_known, NULL, NULL },
 	{ "uneven",
 	  "iterations",
 	  { 20 * K, 20 * K, 20 * K },

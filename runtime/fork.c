@@ -15,6 +15,10 @@
  * the biggest piece; otherwise it restores the words (settle). Whoever takes from the deque while
  * others are hungry poisons again: a thief all the others' stacks, the owner its own.
  *
+ * What is private when a task calls something long is out of reach until that returns. So while
+ * anybody is hungry the limit is only AHEAD slots away, and more than that is published as well, in
+ * growing batches. A tree of small tasks seldom has so many in flight, and pays nothing for it.
+ *
  * No hungry worker is overlooked. The steps, all seq_cst:
  *
  *	hungry worker, or thief			owner, in the slow path
@@ -44,7 +48,8 @@
 #include "steal.h"
 #include "task.h"
 
-#define MOST 64 /* forks to publish at once */
+#define MOST  64 /* forks to publish at once */
+#define AHEAD 16 /* forks that stay private while somebody is hungry and has others to take */
 
 /* A slot's state, from publication on; anything else is the stack that waits for it. */
 static void *done, *root; /* aligned, so that serial.c's mark is free */
@@ -88,24 +93,36 @@ int publish_forks(struct worker *w, struct stack *s)
 	return error;
 }
 
-/* Nobody is hungry, or there is something for them to take, which they have been woken for. */
-static bool enough(struct worker *w)
+/*
+ * There is something for the hungry to take, which they have been woken for, and not much more that
+ * they could not. Slots from top on are not in flight.
+ */
+static bool fed(struct worker *w, struct stack *s, struct filch_slot_ *top)
 {
-	return !parking_hungry(&w->rt->parking) || deque_size(&w->forks) > 0;
+	return deque_size(&w->forks) > 0 && top - s->split <= AHEAD;
+}
+
+static struct filch_slot_ *limit_of(struct stack *s, bool hungry)
+{
+	struct filch_slot_ *end = slots_end(s->slots);
+
+	return hungry && end - s->split > AHEAD ? s->split + AHEAD : end;
 }
 
 /*
  * Let the words stand for what they mean, unless somebody waits for forks: then false, and they are
  * poisoned.
  */
-static bool settle(struct worker *w, struct stack *s)
+static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 {
-	if (!enough(w))
+	bool hungry = parking_hungry(&w->rt->parking);
+
+	if (hungry && !fed(w, s, top))
 		return false;
 	store_seq(&w->current, s);
-	store_seq(&s->words.limit, slots_end(s->slots));
+	store_seq(&s->words.limit, limit_of(s, hungry));
 	store_seq(&s->words.bound, s->split);
-	if (enough(w))
+	if (!parking_hungry(&w->rt->parking) || (hungry && fed(w, s, top)))
 		return true;
 	poison(s);
 	return false;
@@ -126,7 +143,7 @@ static void share(struct stack *s, struct filch_slot_ *top)
 		make_room(w);
 		return; /* perhaps on another worker; the words are poisoned again */
 	}
-	if (settle(w, s)) {
+	if (settle(w, s, top)) {
 		if (!parking_hungry(&w->rt->parking))
 			w->batch = 1;
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "submit/filch.h"
 #include "forkjoin/integrate.h"
+#include "forkjoin/leaf.h"
 #include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
@@ -173,6 +174,30 @@ static uint64_t uneven_bench(struct bench_run *run)
 	return 0;
 }
 
+/* ---- children behind a long leaf ------------------------------------------------------------ */
+
+FILCH_TASK(uint64_t, child, frame, uint64_t, number)
+{
+	return leaf_child(number);
+}
+
+FILCH_TASK(uint64_t, parent, frame, uint64_t, children)
+{
+	uint64_t sum;
+
+	for (uint64_t i = 0; i < children; i++)
+		child_fork(&frame, i);
+	sum = leaf_long(children);
+	for (uint64_t i = 0; i < children; i++)
+		sum += child_join(&frame);
+	return sum;
+}
+
+static uint64_t leaf_bench(struct bench_run *run)
+{
+	return parent_run(rt, (uint64_t)run->size);
+}
+
 /* ---- flat-fork ------------------------------------------------------------------------------ */
 
 FILCH_TASK(uint64_t, leaf, frame, uint64_t, number)
@@ -231,6 +256,7 @@ int main(int argc, char **argv)
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
 		{ "loop", loop_bench, 0 },
+		{ "leaf", leaf_bench, 0 },
 		{ "uneven", uneven_bench, 0 },
 		{ "flat-fork", flat_fork, 0 },
 		{ "flat-submit", filch_flat_submit_bench, 0 },

@@ -4,6 +4,7 @@
  * difference to this.
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/leaf.h"
 #include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
@@ -146,6 +147,15 @@ static uint64_t uneven_bench(struct bench_run *run)
 	return 0;
 }
 
+static uint64_t leaf_bench(struct bench_run *run)
+{
+	uint64_t n = (uint64_t)run->size, sum = leaf_long(n);
+
+	for (uint64_t i = 0; i < n; i++)
+		sum += leaf_child(i);
+	return sum;
+}
+
 static bool start(unsigned workers)
 {
 	(void)workers;
@@ -167,6 +177,7 @@ int main(int argc, char **argv)
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
 		{ "loop", loop_bench, 0 },
+		{ "leaf", leaf_bench, 0 },
 		{ "uneven", uneven_bench, 0 },
 		{ NULL, NULL, 0 },
 	};
