@@ -17,7 +17,9 @@
  *
  * What is private when a task calls something long is out of reach until that returns. So while
  * anybody is hungry the limit is only AHEAD slots away, and more than that is published as well, in
- * growing batches. A tree of small tasks seldom has so many in flight, and pays nothing for it.
+ * growing batches. A tree of small tasks seldom has so many in flight, and pays nothing for it. If
+ * nobody took them after all, as when there are more workers than processors, more stay private
+ * next time.
  *
  * No hungry worker is overlooked. The steps, all seq_cst:
  *
@@ -50,6 +52,7 @@
 
 #define MOST  64 /* forks to publish at once */
 #define AHEAD 16 /* forks that stay private while somebody is hungry and has others to take */
+#define FAR   4096 /* the same, where nobody took what was published */
 
 /* A slot's state, from publication on; anything else is the stack that waits for it. */
 static void *done, *root; /* aligned, so that serial.c's mark is free */
@@ -93,20 +96,25 @@ int publish_forks(struct worker *w, struct stack *s)
 	return error;
 }
 
+static int64_t ahead(struct worker *w)
+{
+	return AHEAD + (int64_t)w->unwanted;
+}
+
 /*
  * There is something for the hungry to take, which they have been woken for, and not much more that
  * they could not. Slots from top on are not in flight.
  */
 static bool fed(struct worker *w, struct stack *s, struct filch_slot_ *top)
 {
-	return deque_size(&w->forks) > 0 && top - s->split <= AHEAD;
+	return deque_size(&w->forks) > 0 && top - s->split <= ahead(w);
 }
 
-static struct filch_slot_ *limit_of(struct stack *s, bool hungry)
+static struct filch_slot_ *limit_of(struct worker *w, struct stack *s, bool hungry)
 {
 	struct filch_slot_ *end = slots_end(s->slots);
 
-	return hungry && end - s->split > AHEAD ? s->split + AHEAD : end;
+	return hungry && end - s->split > ahead(w) ? s->split + ahead(w) : end;
 }
 
 /*
@@ -120,7 +128,7 @@ static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 	if (hungry && !fed(w, s, top))
 		return false;
 	store_seq(&w->current, s);
-	store_seq(&s->words.limit, limit_of(s, hungry));
+	store_seq(&s->words.limit, limit_of(w, s, hungry));
 	store_seq(&s->words.bound, s->split);
 	if (!parking_hungry(&w->rt->parking) || (hungry && fed(w, s, top)))
 		return true;
@@ -193,14 +201,19 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 		return false;
 	}
 	s->split = slot;
-	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */
-	if (load_acquire(&slot->state) == DONE)
-		return true;
 	w = worker_here();
+	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */
+	if (load_acquire(&slot->state) == DONE) {
+		w->unwanted = 0;
+		return true;
+	}
 	if (deque_pop_if(&w->forks, slot)) {
+		if (w->unwanted < FAR)
+			w->unwanted += AHEAD;
 		poison_if_hungry(w);
 		return false;
 	}
+	w->unwanted = 0;
 	stack_note_time(s);
 	/* Release: the time before it. Pairs with the look in dump.c. */
 	store_release(&s->waiter.state, JOINING);
