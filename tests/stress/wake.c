@@ -21,12 +21,15 @@ static void for_every_count(void (*test)(filch *rt, long n), long n)
 	}
 }
 
-/* Nothing for a while that is shorter than a sleep, another one in each round. */
-static void pause_for(long round)
+/* Nothing for a while, at most as long as a search and the way to sleep take. */
+static void pause_somewhat(void)
 {
-	int64_t end = filch_after(round % 64 * 500);
+	static unsigned random = 1; /* only one thread or task at a time comes here */
+	int64_t end;
 
-	while (round % 64 && filch_now() < end)
+	random = random * 1664525 + 1013904223;
+	end = filch_after(random >> 17);
+	while (filch_now() < end)
 		;
 }
 
@@ -44,8 +47,7 @@ static void one_at_a_time(filch *rt, long n)
 	for (long i = 0; i < n; i++) {
 		CHECK_EQ(filch_submit(rt, post, &done), 0);
 		CHECK_EQ(filch_sem_wait(&done, FILCH_NEVER), 0);
-		if (i % 4 == 0)
-			pause_for(i / 4);
+		pause_somewhat();
 	}
 }
 
@@ -72,7 +74,7 @@ static void send_bursts(void *arg)
 			CHECK_EQ(filch_submit(b->rt, post, &done), 0);
 		for (long j = 0; j <= i % 3; j++)
 			CHECK_EQ(filch_sem_wait(&done, FILCH_NEVER), 0);
-		pause_for(i);
+		pause_somewhat();
 	}
 }
 
@@ -111,7 +113,7 @@ static void meet_from_outside(filch *rt, long n)
 		for (long j = 0; j < all; j++)
 			CHECK_EQ(filch_group_submit(&g, meet, &here), 0);
 		CHECK_EQ(filch_group_wait(&g), 0);
-		pause_for(i);
+		pause_somewhat();
 	}
 }
 
@@ -135,7 +137,7 @@ static void meet_others(void *arg)
 			CHECK_EQ(filch_group_submit(&g, meet, &here), 0);
 		meet(&here);
 		CHECK_EQ(filch_group_wait(&g), 0);
-		pause_for(i);
+		pause_somewhat();
 	}
 }
 
