@@ -22,7 +22,7 @@
 #include "text.h"
 
 #define LOG_PARTS 64
-#define LOG_ROOM  65536 /* bytes in each part: what comes in while the thread writes */
+#define LOG_ROOM  (512 * 1024) /* bytes in each part: a tenth of a second of a busy worker */
 
 struct log {
 	int fd; /* -1: there is no log. May be another file from one use to the next */
