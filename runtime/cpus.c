@@ -183,20 +183,25 @@ void cpus_as(pthread_t thread)
 		sched_setaffinity(0, sizeof(set), set);
 }
 
-void cpus_pin(unsigned n)
+unsigned cpus_list(int *list, unsigned most)
 {
-	cpus set, one;
-	unsigned count = affinity(set);
+	cpus set;
+	unsigned n = 0;
 
-	if (!count)
-		return;
-	n %= count;
-	for (int cpu = 0; cpu < MOST_CPUS; cpu++) {
-		if (!CPU_ISSET_S(cpu, sizeof(set), set) || n--)
-			continue;
-		memset(one, 0, sizeof(one));
-		CPU_SET_S(cpu, sizeof(one), one);
-		sched_setaffinity(0, sizeof(one), one);
-		return;
+	if (!affinity(set))
+		return 0;
+	for (int cpu = 0; cpu < MOST_CPUS && n < most; cpu++) {
+		if (CPU_ISSET_S(cpu, sizeof(set), set))
+			list[n++] = cpu;
 	}
+	return n;
+}
+
+void cpus_bind(int cpu)
+{
+	cpus one;
+
+	memset(one, 0, sizeof(one));
+	CPU_SET_S(cpu, sizeof(one), one);
+	sched_setaffinity(0, sizeof(one), one);
 }

@@ -25,8 +25,10 @@ unsigned cpus_allowed(void);
 bool cpus_forbid(pthread_t thread, int cpu);
 void cpus_allow(pthread_t thread, int cpu);
 
-/* Bind the calling thread to the n-th of the CPUs that it may run on. */
+/* Which these are, in ascending order, at most so many of them; returns how many. */
+unsigned cpus_list(int *list, unsigned most);
+
 void cpus_as(pthread_t thread); /* the calling thread may use the CPUs that this one may */
-void cpus_pin(unsigned n);
+void cpus_bind(int cpu);        /* the calling thread runs there and nowhere else */
 
 #endif

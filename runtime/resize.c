@@ -64,6 +64,8 @@ static __attribute__((noinline)) int new_worker(struct filch *rt)
 
 	if (w) {
 		memset(w, 0, sizeof(*w));
+		if (rt->places)
+			w->place = rt->place[i % rt->places];
 		error = worker_init(w, rt, i);
 	}
 	if (!error) {
@@ -85,8 +87,8 @@ static void *thread_main(void *worker)
 	snprintf(name, sizeof(name), "filch/%u", w->index);
 	pthread_setname_np(pthread_self(), name);
 	cpus_as(w->rt->watch.thread); /* who made this thread may be bound to fewer */
-	if (w->rt->flags & FILCH_PIN)
-		cpus_pin(w->index);
+	if (w->rt->places)
+		cpus_bind(w->place.cpu);
 	if (w->rt->flags & FILCH_REPORT_OVERFLOW)
 		overflow_begin_thread();
 	worker_main(w);

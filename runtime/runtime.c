@@ -66,6 +66,20 @@ static int check(const struct filch_options *o)
 	return 0;
 }
 
+static void find_places(struct filch *rt)
+{
+	int cpu[MAX_WORKERS];
+
+	rt->places = cpus_list(cpu, MAX_WORKERS);
+	places_find("/sys/devices/system", cpu, rt->places, rt->place);
+	for (unsigned i = 1; i < rt->places; i++) {
+		unsigned apart = places_apart(&rt->place[0], &rt->place[i]);
+
+		if (apart > rt->widest)
+			rt->widest = apart;
+	}
+}
+
 static struct filch *new_runtime(const struct filch_options *o)
 {
 	struct filch *rt = aligned_alloc(CACHE_LINE, sizeof(*rt));
@@ -82,6 +96,8 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->cpus = cpus_allowed();
+	if (o->flags & FILCH_PIN)
+		find_places(rt);
 	rt->holds = hold_possible();
 	return rt;
 }

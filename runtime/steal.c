@@ -2,7 +2,8 @@
 /*
  * Whom to steal from: everybody in turn, beginning with a random one, so that thieves spread (R. D.
  * Blumofe and C. E. Leiserson, "Scheduling multithreaded computations by work stealing", Journal of
- * the ACM 46(5), 1999). From each first a fork, the oldest and so the biggest; then half of what is
+ * the ACM 46(5), 1999); with workers bound to CPUs, first those that share a cache, then those of the
+ * same node, then the others. From each first a fork, the oldest and so the biggest; then half of what is
  * ready there; then what threads outside have left with it.
  *
  * One fork at a time: a second one taken from a tree would be a piece that its owner will want to
@@ -184,8 +185,14 @@ struct filch_slot_ *steal(struct worker *w, bool last)
 	struct filch_slot_ *item = NULL;
 
 	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
-	for (unsigned i = 0; i < n && !item; i++)
-		item = steal_from(w, rt->worker[(start + i) % n], last);
+	for (unsigned far = 0; far <= rt->widest && !item; far++) {
+		for (unsigned i = 0; i < n && !item; i++) {
+			struct worker *victim = rt->worker[(start + i) % n];
+
+			if (places_apart(&w->place, &victim->place) == far)
+				item = steal_from(w, victim, last);
+		}
+	}
 	sanitizer_before(&filch_retired_);
 	urcu_memb_read_unlock();
 	return item || !last ? item : steal_held(w);

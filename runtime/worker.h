@@ -11,6 +11,7 @@
 #include "inbox.h"
 #include "node.h"
 #include "park.h"
+#include "places.h"
 #include "poller.h"
 #include "port.h"
 #include "stack.h"
@@ -45,6 +46,7 @@ struct worker {
 
 	/* Nobody else looks at these. */
 	struct filch *rt;
+	struct place place; /* all the same for those that are not bound */
 	unsigned index;
 	unsigned random;
 	bool fair;      /* look at what is ready first, before forks */
@@ -87,6 +89,9 @@ struct filch {
 	unsigned flags;
 	uint32_t apart; /* there is a CPU for each worker, and none is bound to one */
 	unsigned cpus;  /* that its threads may use */
+	unsigned places; /* CPUs that workers are bound to; 0: to none */
+	unsigned widest; /* how far two of them are apart, at most */
+	struct place place[MAX_WORKERS];
 	bool holds;     /* workers may hold tasks back */
 	const struct poller_kind *pollers;
 	size_t stack_size;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Quotas, from trees of files that look like a cgroup's. */
+/* Quotas and places, from trees of files that look like a cgroup's and like /sys. */
 #include "cpus.h"
+#include "places.h"
 
 #include "../support.h"
 
@@ -30,21 +31,33 @@ static void write_file(const char *path, const char *text)
 	CHECK(f && fputs(text, f) >= 0 && !fclose(f));
 }
 
-static unsigned quota(const char *self, const struct file *files)
+static void make_files(const struct file *files)
 {
-	char path[128], mount[128], command[128];
-	unsigned n;
-
 	CHECK(mkdtemp(root));
-	write_file("self", self);
 	for (; files->path; files++)
 		write_file(files->path, files->text);
-	snprintf(path, sizeof(path), "%s/self", root);
-	snprintf(mount, sizeof(mount), "%s/m", root);
-	n = cpus_quota(path, mount);
+}
+
+static void remove_files(void)
+{
+	char command[128];
+
 	snprintf(command, sizeof(command), "rm -r %s", root);
 	CHECK_EQ(system(command), 0);
 	strcpy(root + sizeof(root) - 7, "XXXXXX");
+}
+
+static unsigned quota(const char *self, const struct file *files)
+{
+	char path[128], mount[128];
+	unsigned n;
+
+	make_files(files);
+	write_file("self", self);
+	snprintf(path, sizeof(path), "%s/self", root);
+	snprintf(mount, sizeof(mount), "%s/m", root);
+	n = cpus_quota(path, mount);
+	remove_files();
 	return n;
 }
 
@@ -125,4 +138,68 @@ Test(cpus, a_pinned_worker_stays_on_its_cpu)
 		CHECK_EQ(cpu, first);
 	}
 	stop(rt);
+}
+
+/* ---- who is near whom ---- */
+
+/* Two nodes, two caches in the first: the even CPUs and two odd ones; the first level is no help. */
+static const struct file machine[] = {
+	{ "cpu/cpu0/cache/index0/shared_cpu_list", "0\n" }, { "cpu/cpu0/cache/index1/shared_cpu_list", "0,2\n" },
+	{ "cpu/cpu1/cache/index0/shared_cpu_list", "1\n" }, { "cpu/cpu1/cache/index1/shared_cpu_list", "1,4\n" },
+	{ "cpu/cpu2/cache/index0/shared_cpu_list", "2\n" }, { "cpu/cpu2/cache/index1/shared_cpu_list", "0,2\n" },
+	{ "cpu/cpu3/cache/index0/shared_cpu_list", "3\n" }, { "cpu/cpu3/cache/index1/shared_cpu_list", "3,5\n" },
+	{ "cpu/cpu4/cache/index0/shared_cpu_list", "4\n" }, { "cpu/cpu4/cache/index1/shared_cpu_list", "1,4\n" },
+	{ "cpu/cpu5/cache/index0/shared_cpu_list", "5\n" }, { "cpu/cpu5/cache/index1/shared_cpu_list", "3,5\n" },
+	{ "cpu/cpu0/node0/x", "" }, { "cpu/cpu1/node0/x", "" }, { "cpu/cpu2/node0/x", "" },
+	{ "cpu/cpu3/node1/x", "" }, { "cpu/cpu4/node0/x", "" }, { "cpu/cpu5/node1/x", "" },
+	{ NULL, NULL },
+};
+
+Test(cpus, those_that_share_a_cache_or_a_node_lie_side_by_side)
+{
+	const int cpu[] = { 0, 1, 2, 3, 4, 5 }, expected[] = { 0, 2, 1, 4, 3, 5 };
+	const unsigned from_first[] = { 0, 0, 1, 1, FAR_AWAY, FAR_AWAY };
+	struct place place[6];
+
+	make_files(machine);
+	places_find(root, cpu, 6, place);
+	remove_files();
+	for (int i = 0; i < 6; i++) {
+		CHECK_EQ(place[i].cpu, expected[i]);
+		CHECK_EQ(places_apart(&place[0], &place[i]), from_first[i]);
+		CHECK_EQ(places_apart(&place[i], &place[0]), from_first[i]);
+	}
+}
+
+Test(cpus, where_nothing_is_told_all_are_near)
+{
+	const int cpu[] = { 3, 7 };
+	struct place place[2];
+
+	places_find("/nonexistent", cpu, 2, place);
+	CHECK_EQ(place[0].cpu, 3);
+	CHECK_EQ(place[1].cpu, 7);
+	CHECK_EQ(places_apart(&place[0], &place[1]), 0);
+}
+
+static void spread(void *depth)
+{
+	filch_group g;
+
+	filch_group_init(&g, filch_here());
+	for (int i = 0; depth && i < 4; i++)
+		CHECK_EQ(filch_group_submit(&g, spread, (void *)((intptr_t)depth - 1)), 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+}
+
+Test(cpus, pinned_workers_share_the_work_however_many_they_are)
+{
+	for (unsigned n = 1; n <= 8; n *= 2) {
+		filch *rt = start_with((struct filch_options){ .workers = n, .flags = FILCH_PIN });
+
+		CHECK_EQ(filch_run(rt, spread, (void *)4), 0);
+		CHECK_EQ(filch_resize(rt, n + 1), 0);
+		CHECK_EQ(filch_run(rt, spread, (void *)4), 0);
+		stop(rt);
+	}
 }
