@@ -20,6 +20,7 @@
 
 #define ATTEMPTS 16
 #define GATHER   20 /* ms: lines that come together are written together */
+#define RETRY    500 /* ms */
 #define LINE     2048
 #define TARGET   1200 /* of it, as it is in the log */
 
@@ -147,17 +148,27 @@ static size_t lines_in(const char *text, size_t n)
 	return lines;
 }
 
+/* A pipe takes what it has room for, which may end in the middle of a line. */
+static void end_torn_line(struct log *l)
+{
+	if (l->torn && write(l->fd, "\n", 1) == 1)
+		l->torn = false;
+}
+
 /* What the file does not take (a full disk, a pipe that nobody reads) is lost, and counted. */
 static void write_out(struct log *l, const char *text, size_t n)
 {
+	const char *start = text;
 	ssize_t done;
 
+	end_torn_line(l);
 	while (n) {
 		done = write(l->fd, text, n);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0) {
 			atomic_fetch_add(&l->lost, lines_in(text, n));
+			l->torn |= text > start && text[-1] != '\n';
 			return;
 		}
 		text += done;
@@ -173,6 +184,7 @@ static void tell_lost(struct log *l)
 
 	if (!lost)
 		return;
+	end_torn_line(l);
 	n = snprintf(text, sizeof(text), "{\"lost\":%zu}\n", lost);
 	if (write(l->fd, text, (size_t)n) != n)
 		atomic_fetch_add(&l->lost, lost);
@@ -209,16 +221,25 @@ static bool write_all(struct log *l)
 	return some;
 }
 
+/* What was lost and could not be told is told later, with or without a line to follow. */
+static void wait_for_lines(struct log *l)
+{
+	struct pollfd on = { l->wake, POLLIN, 0 };
+	eventfd_t unused;
+
+	if (poll(&on, 1, atomic_load(&l->lost) ? RETRY : -1) > 0)
+		eventfd_read(l->wake, &unused);
+}
+
 /* Asleep first, then a last look; log_add() does it the other way round, so one of them sees it. */
 static void *run(void *arg)
 {
 	struct log *l = arg;
-	eventfd_t unused;
 
 	while (!atomic_load(&l->stopping)) {
 		atomic_store(&l->asleep, true);
 		if (!write_all(l) && !atomic_load(&l->stopping))
-			eventfd_read(l->wake, &unused);
+			wait_for_lines(l);
 		atomic_store(&l->asleep, false);
 		poll(NULL, 0, GATHER);
 	}

@@ -31,6 +31,7 @@ struct log {
 	atomic_size_t lost;
 	pthread_t thread;
 	char *spare;
+	bool torn; /* the thread's: the last line that was written has no end yet */
 	struct log_part {
 		_Alignas(64) filch_mutex lock; /* protects the rest; nobody waits while holding it */
 		char *lines;
