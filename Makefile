@@ -48,7 +48,7 @@ LINK_FLAGS = $(SAN_FLAGS) -pthread $(CFLAGS) $(LDFLAGS)
 # Lazily: on a fresh machine pkg-config is only there once `deps` has run.
 # Without liburing there is epoll alone.
 URING      = $(shell $(PKG_CONFIG) --exists liburing 2>/dev/null && echo liburing)
-LIBS       = $(shell $(PKG_CONFIG) --libs liburcu-memb $(URING))
+LIBS       = $(if $(URING),$(shell $(PKG_CONFIG) --libs $(URING)))
 
 # What the objects of a directory need beyond that. The runtime's go into both libraries;
 # initial-exec: a thread-local read in the shared one costs no call of __tls_get_addr. No LTO:

@@ -11,23 +11,15 @@
  *	nothing is known of any descriptor: each is looked at anew.
  *	a runtime may be started, and works as any.
  *
- * Threads that liburcu knows are gone without having said so, perhaps while they were reading, and
- * what it knows of them lies in stacks that new threads will use. So they are taken off its list of
- * readers, which it has no call for in this flavour: each worker says where its entry is.
- *
- * The gate is closed while the process forks, so that no thread is halfway through making itself
- * known to liburcu, whose lock the child would find taken. It is held for a few instructions else.
+ * The gate is closed while the process forks, so that the child finds a whole list of runtimes.
  */
 #include "atfork.h"
-
-#include <urcu/static/urcu-memb.h>
-#include <urcu/urcu-memb.h>
 
 #include "block.h"
 #include "descriptor.h"
 #include "worker.h"
 
-/* Protects the list of runtimes, and liburcu's list of threads. */
+/* Protects the list of runtimes. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static struct filch *runtimes;
 
@@ -50,53 +42,20 @@ void atfork_remove(struct filch *rt)
 	pthread_mutex_unlock(&gate);
 }
 
-void rcu_begin_worker(struct worker *w)
-{
-	pthread_mutex_lock(&gate);
-	urcu_memb_register_thread();
-	w->reader = &URCU_TLS(urcu_memb_reader);
-	pthread_mutex_unlock(&gate);
-}
-
-void rcu_end_worker(struct worker *w)
-{
-	pthread_mutex_lock(&gate);
-	urcu_memb_unregister_thread();
-	w->reader = NULL;
-	pthread_mutex_unlock(&gate);
-}
-
 static void before(void)
 {
 	pthread_mutex_lock(&gate);
-	urcu_memb_call_rcu_before_fork();
 }
 
 static void in_parent(void)
 {
-	urcu_memb_call_rcu_after_fork_parent();
 	pthread_mutex_unlock(&gate);
-}
-
-/* All but the one that forked, which is still there. */
-static void forget_workers(struct filch *rt)
-{
-	for (unsigned i = 0; i < rt->known; i++) {
-		struct worker *w = rt->worker[i];
-
-		if (w->reader && w != worker_here())
-			cds_list_del(&w->reader->node);
-		w->reader = NULL;
-	}
 }
 
 static void in_child(void)
 {
-	for (; runtimes; runtimes = runtimes->next) {
-		forget_workers(runtimes);
+	for (; runtimes; runtimes = runtimes->next)
 		store_seq(&runtimes->stopping, 1u);
-	}
-	urcu_memb_call_rcu_after_fork_child();
 	worker_forget();
 	job_forget();
 	descriptors_forget_all();

@@ -6,16 +6,11 @@
 #define ATFORK_H
 
 struct filch;
-struct worker;
 
 void atfork_install(void); /* the handlers, once in a process */
 
 /* A runtime lives between these. */
 void atfork_add(struct filch *rt);
 void atfork_remove(struct filch *rt);
-
-/* A worker's thread is known to liburcu between these. */
-void rcu_begin_worker(struct worker *w);
-void rcu_end_worker(struct worker *w);
 
 #endif

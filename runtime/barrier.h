@@ -33,7 +33,7 @@ static inline void barrier_store(uint32_t *p, uint32_t value)
 	}
 	/* Release: the compiler's order; the processor's is barrier_heavy()'s, its partner. */
 	store_release(p, value);
-	__asm__ volatile("" ::: "memory");
+	compiler_barrier();
 }
 
 #endif

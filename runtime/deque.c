@@ -75,12 +75,27 @@ int deque_init(struct deque *d, size_t capacity, uint64_t index,
 {
 	d->top = d->bottom = d->seen_top = index;
 	d->retire = retire;
+	d->kept = NULL;
 	d->array = array_new(capacity);
 	return d->array ? 0 : -ENOMEM;
 }
 
+void deque_keep(struct deque_array *old)
+{
+	struct deque *d = old->for_retire;
+
+	old->for_retire = d->kept;
+	d->kept = old;
+}
+
 void deque_destroy(struct deque *d)
 {
+	while (d->kept) {
+		struct deque_array *next = d->kept->for_retire;
+
+		free(d->kept);
+		d->kept = next;
+	}
 	free(d->array);
 	d->array = NULL;
 }
@@ -100,7 +115,7 @@ static struct deque_array *grow(struct deque *d, struct deque_array *old, uint64
 		put(a, i, get(old, i));
 	/* Release: the copies before the array. Pairs with the load_acquire in deque_take(). */
 	store_release(&d->array, a);
-	old->for_retire[0] = d;
+	old->for_retire = d;
 	d->retire(old);
 	return a;
 }

@@ -4,9 +4,7 @@
  *
  *			push, pop, pop_if	steal, take, size
  *	owner		yes			yes
- *	anybody		no			yes, inside a read-side section
- *
- * The section is one that retire() waits for before it frees.
+ *	anybody		no			yes
  *
  * An owner that never pops, and takes its own from the top as everybody does, has a
  * first-in-first-out queue.
@@ -20,7 +18,7 @@
 
 struct deque_array {
 	uint64_t mask;       /* capacity - 1; the capacity is a power of two */
-	void *for_retire[2]; /* room that retire() may use; the first is the deque */
+	void *for_retire; /* the deque, for retire(); then its to use */
 	void *entry[];
 };
 
@@ -32,8 +30,9 @@ struct deque {
 	struct deque_array *array;
 	/* The owner's last look at top: it only grows, so this errs on the full side. */
 	uint64_t seen_top;
-	/* Frees an array when no thief can be reading it. */
+	/* What to do with an array that thieves may still be reading. */
 	void (*retire)(struct deque_array *old);
+	struct deque_array *kept; /* by deque_keep() */
 };
 
 /*
@@ -43,6 +42,12 @@ struct deque {
 int deque_init(struct deque *d, size_t capacity, uint64_t index,
                void (*retire)(struct deque_array *));
 void deque_destroy(struct deque *d);
+
+/*
+ * For retire: keep it until the deque is destroyed. Each array is half of the next, so together
+ * those kept are as big as the one in use at most.
+ */
+void deque_keep(struct deque_array *old);
 
 /*
  * Push n items, the first of them on top, so that thieves see all or none. -ENOMEM: nothing was

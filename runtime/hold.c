@@ -7,14 +7,14 @@
  * when there are HOLD of them, somebody is hungry, the item that it runs ends or waits. Should it
  * compute for long instead, whoever finds nothing else takes them out (a raid), so that all that
  * was submitted can be stolen at any time. The barrier that the owner leaves out, the raider makes
- * it pass: membarrier(2) returns when every thread of the process has passed one (M. Desnoyers, P.
+ * it pass: barrier_heavy() returns when every thread of the process has passed one (M. Desnoyers, P.
  * McKenney, A. Stern, M. Dagenais and J. Walpole, "User-level implementations of read-copy update",
  * IEEE TPDS 23(2), 2012, does so in its readers; D. Dice, H. Huang and M. Yang, "Asymmetric Dekker
  * synchronization", 2001).
  *
  *	owner adds			raider, under the lock
  *	A1 item, then n + 1		R1 open = 0
- *	A2 (no barrier) read open:	R2 membarrier
+ *	A2 (no barrier) read open:	R2 barrier_heavy()
  *	   not open: find out		R3 read n: takes all up to it, and says so (taken)
  *
  * No item is lost and none is taken twice. The owner passes a barrier within R2. If A1 is before it,
@@ -30,28 +30,11 @@
  * sleeper. A hold that was raided is closed, and the next item takes the usual way. Who finds the
  * lock taken leaves it: its holder moves the items, and wakes somebody if that is needed.
  *
- * The lock is held across membarrier, a few microseconds, in which only the owner may have to wait.
+ * The lock is held across barrier_heavy(), a few microseconds, in which only the owner may have to wait.
  */
 #include "hold.h"
 
-#include <errno.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static long barrier_of_all(int command)
-{
-	int saved = errno;
-	long result = syscall(SYS_membarrier, command, 0, 0);
-
-	errno = saved;
-	return result;
-}
-
-bool hold_possible(void)
-{
-	return !barrier_of_all(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-}
+#include "barrier.h"
 
 void hold_open(struct hold *h, struct filch_group *group)
 {
@@ -114,7 +97,7 @@ int64_t hold_raid(struct hold *h, void **items, struct filch_group **group)
 		return -1;
 	if (hold_is_open(h)) {
 		store_seq(&h->open, 0);
-		barrier_of_all(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+		barrier_heavy();
 		n = take_all(h, items);
 		*group = load_relaxed(&h->group); /* relaxed: after open was read */
 		h->taken = (uint32_t)n;

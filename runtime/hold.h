@@ -26,10 +26,9 @@ struct hold {
 	void *item[HOLD];
 };
 
-/* Once in a process: can others be made to pass a barrier? If not, nobody may open a hold. */
-bool hold_possible(void);
-
-/* An empty one. The caller then looks, seq_cst, at who is hungry. */
+/*
+ * An empty one; only where barrier_works_. The caller then looks, seq_cst, at who is hungry.
+ */
 void hold_open(struct hold *h, struct filch_group *group);
 
 /* To one that is mine and not full. False: it was raided, and this item is still the caller's. */

@@ -17,7 +17,6 @@ struct port {
 	/* Tasks that were admitted, in steps of PORT_ONE, and LOCKED: somebody is in it. */
 	uint64_t word __attribute__((aligned(CACHE_LINE)));
 	struct nodes nodes;          /* memory for tasks, of whoever is in it */
-	struct deque_array *retired; /* arrays that the queue outgrew */
 	struct deque arrived;        /* owned by whoever is in it */
 };
 

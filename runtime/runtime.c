@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <urcu/urcu-memb.h>
 
 #include "atfork.h"
 #include "barrier.h"
@@ -25,26 +24,7 @@
 #define DEFAULT_BLOCKING 64 /* threads */
 #define DEFAULT_STACK ((size_t)256 << 10)
 
-char filch_retired_, filch_watched_;
-
-static void free_array(struct rcu_head *head)
-{
-	struct deque_array *old = container_of((void *)head, struct deque_array, for_retire);
-
-	sanitizer_after(&filch_retired_);
-	free(old);
-}
-
-void retire_array(struct deque_array *old)
-{
-	struct rcu_head *head = (struct rcu_head *)(void *)old->for_retire;
-
-	_Static_assert(sizeof(*head) <= sizeof(old->for_retire), "for_retire holds an rcu_head");
-	/* Relaxed: read after the workers were joined. */
-	store_relaxed(&worker_here()->rt->retiring, 1);
-	sanitizer_before(&filch_retired_);
-	urcu_memb_call_rcu(head, free_array);
-}
+char filch_watched_;
 
 filch *filch_here(void)
 {
@@ -98,7 +78,7 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->cpus = cpus_allowed();
 	if (o->flags & FILCH_PIN)
 		find_places(rt);
-	rt->holds = hold_possible();
+	rt->holds = barrier_works_;
 	return rt;
 }
 
@@ -108,8 +88,6 @@ static void free_runtime(struct filch *rt)
 		worker_destroy(rt->worker[i]);
 		free(rt->worker[i]);
 	}
-	if (rt->retiring)
-		urcu_memb_barrier();
 	stacks_destroy(&rt->stacks);
 	node_pool_destroy(&rt->nodes);
 	when_pool_destroy(&rt->whens);

@@ -103,11 +103,10 @@ static inline void sanitizer_arrive(struct stack *s)
 }
 
 /*
- * Order for ThreadSanitizer what is ordered out of its sight: by liburcu, a read-side section
- * before the callback that frees; by the kernel, what was done before a descriptor was handed to it
- * before its events.
+ * Order for ThreadSanitizer what is ordered out of its sight: by the kernel, what was done before a
+ * descriptor was handed to it before its events.
  */
-extern char filch_retired_, filch_watched_;
+extern char filch_watched_;
 
 static inline void sanitizer_before(char *tag)
 {

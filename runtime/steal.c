@@ -13,10 +13,8 @@
 #include "steal.h"
 
 #include <sched.h>
-#include <urcu/urcu-memb.h>
 
 #include "cpus.h"
-#include "sanitizer.h"
 
 #define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
 #define MANY 128 /* items to take from a ready queue at once, at most */
@@ -184,7 +182,6 @@ struct filch_slot_ *steal(struct worker *w, bool last)
 	unsigned n = load_seq(&rt->known), start = next_random(w) % n;
 	struct filch_slot_ *item = NULL;
 
-	urcu_memb_read_lock(); /* or an array that its deque outgrew is freed under us */
 	for (unsigned far = 0; far <= rt->widest && !item; far++) {
 		for (unsigned i = 0; i < n && !item; i++) {
 			struct worker *victim = rt->worker[(start + i) % n];
@@ -193,8 +190,6 @@ struct filch_slot_ *steal(struct worker *w, bool last)
 				item = steal_from(w, victim, last);
 		}
 	}
-	sanitizer_before(&filch_retired_);
-	urcu_memb_read_unlock();
 	return item || !last ? item : steal_held(w);
 }
 

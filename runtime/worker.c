@@ -21,7 +21,6 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "atfork.h"
 #include "descriptor.h"
 #include "steal.h"
 
@@ -408,8 +407,8 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->current = &w->thread;
 	w->park.state = AWAY;
 	timers_init(&w->timers);
-	if (deque_init(&w->forks, 256, 0, retire_array) ||
-	    deque_init(&w->ready, 256, 0, retire_array))
+	if (deque_init(&w->forks, 256, 0, deque_keep) ||
+	    deque_init(&w->ready, 256, 0, deque_keep))
 		return -ENOMEM;
 	for (int i = 0; i < PORTS; i++) {
 		if (port_init(&w->port[i]))
@@ -476,7 +475,6 @@ void worker_forget(void)
 void worker_main(struct worker *w)
 {
 	self = w;
-	rcu_begin_worker(w);
 	stack_adopt_thread(&w->thread);
 	do {
 		watch_rouse(w->rt);
@@ -484,6 +482,5 @@ void worker_main(struct worker *w)
 	} while (!worker_left(w));
 	while (load_seq(&w->wakers))
 		sched_yield();
-	rcu_end_worker(w);
 	self = NULL;
 }

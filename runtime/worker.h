@@ -67,7 +67,6 @@ struct worker {
 	void *after_arg;
 	struct stack thread; /* where it came in */
 	pthread_t id;
-	struct urcu_reader *reader; /* liburcu's entry for the thread: see atfork.c */
 	bool joinable; /* there is a thread to be joined; the resizer's */
 };
 
@@ -80,7 +79,6 @@ struct filch {
 	uint64_t pending; /* kept only when max_pending asks for it */
 	uint64_t max_pending;
 	uint64_t visitors; /* threads outside that are waking a stack: it is not freed under them */
-	uint64_t retiring; /* arrays handed to liburcu */
 	uint32_t stopping, cancelled;
 	/* How many workers are to run, those of the lowest numbers. None: the runtime has ended. */
 	uint32_t active;
@@ -274,6 +272,5 @@ struct slots *worker_take_slots(
 struct worker *host_of_thread(struct filch *rt); /* whose inbox the calling thread uses */
 struct port *enter_port(struct filch *rt);       /* one that is free, of the same worker, or NULL */
 bool runtime_quiet(struct filch *rt);
-void retire_array(struct deque_array *old); /* free when no thief reads it any more */
 
 #endif

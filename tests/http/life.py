@@ -160,8 +160,7 @@ def _(server):
     check(all(r.body == b"slept 1000 ms\n" for r in responses), "another answer")
     check(took < 1.5 * SLACK, f"it took {took:.2f} s")
     check(slowest < 0.5 * SLACK, f"/plaintext took {slowest:.2f} s")
-    # One thread more at the most, which liburcu starts when it is first needed.
-    until(lambda: server.descriptors() == before[0] and server.threads() <= before[1] + 1,
+    until(lambda: (server.descriptors(), server.threads()) == before,
           f"{server.descriptors()} descriptors, {server.threads()} threads, not {before}")
 
 

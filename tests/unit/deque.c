@@ -200,3 +200,19 @@ Test(deque, a_paused_thief_reads_the_same_in_the_array_that_was_outgrown)
 		CHECK(deque_steal(d) == item(i));
 	end(d);
 }
+
+Test(deque, what_it_outgrew_is_kept_until_it_is_destroyed)
+{
+	struct deque d;
+	struct deque_array *first;
+
+	CHECK_EQ(deque_init(&d, 2, 0, deque_keep), 0);
+	first = d.array;
+	for (intptr_t i = 1; i <= 1000; i++)
+		CHECK_EQ(deque_push_one(&d, (void *)i), 0);
+	CHECK(d.array != first);
+	CHECK(first->entry[0] == (void *)1); /* freed, AddressSanitizer would say so */
+	for (intptr_t i = 1; i <= 1000; i++)
+		CHECK(deque_steal(&d) == (void *)i);
+	deque_destroy(&d); /* and if it were not freed here, the leak checker */
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a worker holds back: it is queued once, by the worker or by who raids it, and nobody waits for it in vain. */
+#include "barrier.h"
 #include "hold.h"
 
 #include "../support.h"
@@ -17,7 +18,8 @@ Test(hold, what_was_added_is_closed_or_raided_in_order)
 	struct filch_group g, *group = NULL;
 	void *items[HOLD];
 
-	CHECK(hold_possible());
+	barrier_prepare();
+	CHECK(barrier_works_);
 	for (intptr_t n = 0; n <= HOLD; n++) {
 		for (int raids = 0; raids < 2; raids++) {
 			hold_open(&h, &g);
@@ -42,7 +44,8 @@ Test(hold, an_item_that_comes_after_a_raid_is_its_owners)
 	struct hold h = { 0 };
 	void *items[HOLD];
 
-	CHECK(hold_possible());
+	barrier_prepare();
+	CHECK(barrier_works_);
 	hold_open(&h, NULL);
 	CHECK(hold_add(&h, item(1)));
 	CHECK_EQ(hold_raid(&h, items, &group), 1);
@@ -104,7 +107,8 @@ Test(hold, each_item_is_had_once)
 	pthread_t id[RAIDERS];
 
 	seen = calloc((size_t)count, 1);
-	CHECK(seen && hold_possible());
+	barrier_prepare();
+	CHECK(seen && barrier_works_);
 	for (long i = 0; i < RAIDERS; i++)
 		id[i] = thread(raid_often, (void *)i);
 	own(count);
