@@ -58,7 +58,8 @@ struct filch_options {       /* zero means default, so {0} is a full set of defa
 	unsigned reserved[7]; /* zero */
 };
 
-#define FILCH_PIN 1u             /* bind each worker to a CPU */
+/* Bind each worker to a CPU; those that share a cache take from each other first. */
+#define FILCH_PIN 1u
 #define FILCH_EPOLL 2u           /* do not use io_uring */
 /* Name the task and the stack size on stderr when a stack overflows. */
 #define FILCH_REPORT_OVERFLOW 4u
