@@ -300,10 +300,13 @@ static unsigned thread_number(void)
 	return number;
 }
 
-/* Relaxed: which of them does not matter, also if it is leaving. None when rt has ended. */
+/*
+ * Which of them does not matter, also if it is leaving, but its record must be seen. None when rt
+ * has ended.
+ */
 static unsigned hosts(const struct filch *rt)
 {
-	unsigned n = load_relaxed(&rt->active); /* relaxed: as above */
+	unsigned n = load_seq(&rt->active);
 
 	return n ? n : 1;
 }
