@@ -29,7 +29,7 @@
  *
  * 5. Growth copies [top, bottom) and publishes the new array with release; a thief loads it with
  *    acquire. One that still reads the old array reads the same entries there: the owner no longer
- *    writes to it. It is freed by retire().
+ *    writes to it. retire() must not free it yet: deque_keep().
  *
  * 6. Without pops nothing leaves but by CAS on top, so one CAS may take several: the argument of 4
  *    holds for each place.

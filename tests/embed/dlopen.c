@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A plug-in host: loads the shared library, uses it, and unloads it, twice. Workers that have just
- * ended, and callbacks of RCU, may still run its code then.
+ * ended may still run its code then.
  */
 #include <dlfcn.h>
 #include <filch.h>
