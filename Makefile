@@ -141,7 +141,7 @@ $(O)/libfilch.o: $(RUNTIME_O) $(O)/sources
 $(LIB_A): $(O)/libfilch.o
 	$(call say,AR)rm -f $@ && $(AR) rcs $@ $^
 
-# nodelete: a thread on its way out must not outlive their code (dlclose).
+# nodelete: a thread on its way out must not outlive its code (dlclose).
 $(LIB_SO): $(RUNTIME_O) $(O)/sources runtime/filch.map
 	$(call say,LD)$(CC) -shared $(LINK_FLAGS) -Wl,-soname,$(SONAME) \
 		-Wl,--version-script=runtime/filch.map -Wl,-z,nodelete -o $@ $(RUNTIME_O) $(LIBS)
