@@ -330,6 +330,9 @@ Test(wait, no_post_is_lost_between_two_posters_and_deadlines)
 struct heap {
 	filch_mutex mutex;
 	filch_sem sem;
+	filch_cond cond;
+	filch_chan *chan;
+	filch_mutex *beside; /* of cond; not destroyed with it */
 };
 
 static void post_and_unlock(void *heap)
@@ -341,19 +344,79 @@ static void post_and_unlock(void *heap)
 	filch_mutex_unlock(&h->mutex);
 }
 
+static void lock_after(struct heap *h)
+{
+	CHECK_EQ(filch_sem_wait(&h->sem, FILCH_NEVER), 0);
+	CHECK_EQ(filch_mutex_lock(&h->mutex, FILCH_NEVER), 0);
+	filch_mutex_unlock(&h->mutex);
+}
+
+static void post(void *heap)
+{
+	filch_sem_post(&((struct heap *)heap)->sem);
+}
+
+static void wait_for_post(struct heap *h)
+{
+	CHECK_EQ(filch_sem_wait(&h->sem, FILCH_NEVER), 0);
+}
+
+static void send_one(void *heap)
+{
+	CHECK_EQ(filch_chan_send(((struct heap *)heap)->chan, "x", FILCH_NEVER), 0);
+}
+
+static void receive_one(struct heap *h)
+{
+	char item;
+
+	CHECK_EQ(filch_chan_recv(h->chan, &item, FILCH_NEVER), 0);
+}
+
+/* Once it has had the mutex the other one is in the list of the condition. */
+static void signal_once(void *heap)
+{
+	struct heap *h = heap;
+
+	CHECK_EQ(filch_mutex_lock(h->beside, FILCH_NEVER), 0);
+	filch_mutex_unlock(h->beside);
+	filch_cond_signal(&h->cond);
+}
+
+static void wait_for_signal(struct heap *h)
+{
+	CHECK_EQ(filch_cond_wait(&h->cond, h->beside, FILCH_NEVER), 0);
+}
+
+/* The last access of each kind to what the other one destroys as soon as it has returned. */
+static const struct {
+	filch_fn *other;
+	void (*mine)(struct heap *h);
+} kinds[] = {
+	{ post_and_unlock, lock_after },
+	{ post, wait_for_post },
+	{ send_one, receive_one },
+	{ signal_once, wait_for_signal },
+};
+
 static void destroy_at_once(void *unused)
 {
 	filch *rt = unused;
+	filch_mutex beside = FILCH_MUTEX_INIT;
 
-	for (long i = 0; i < rounds(200000); i++) {
+	for (long i = 0; i < rounds(400000); i++) {
 		struct heap *h = malloc(sizeof(*h));
 
 		filch_mutex_init(&h->mutex);
 		filch_sem_init(&h->sem, 0);
-		CHECK_EQ(filch_submit(rt, post_and_unlock, h), 0);
-		CHECK_EQ(filch_sem_wait(&h->sem, FILCH_NEVER), 0);
-		CHECK_EQ(filch_mutex_lock(&h->mutex, FILCH_NEVER), 0);
-		filch_mutex_unlock(&h->mutex);
+		filch_cond_init(&h->cond);
+		h->chan = filch_chan_new(1, (size_t)i / 4 % 2);
+		h->beside = &beside;
+		CHECK_EQ(filch_mutex_lock(&beside, FILCH_NEVER), 0);
+		CHECK_EQ(filch_submit(rt, kinds[i % 4].other, h), 0);
+		kinds[i % 4].mine(h);
+		filch_mutex_unlock(&beside);
+		filch_chan_free(h->chan);
 		memset(h, 0x55, sizeof(*h));
 		free(h);
 	}
