@@ -87,7 +87,7 @@ FILCHD    := $(if $(SERVER_O),$(B)/filchd)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps deps-rivals deps-aarch64 serve check check-aarch64 stress full-length fuzz bench bench-quick \
+.PHONY: all deps deps-rivals deps-aarch64 serve check check-unit check-aarch64 stress full-length fuzz bench bench-quick \
 	install uninstall lint format \
 	help clean FORCE
 
@@ -184,6 +184,9 @@ RUN_TESTS = B='$(B)' SAN='$(SAN)' SAN_FLAGS='$(SAN_FLAGS)' CC='$(CC)' \
 
 check: all $(UNIT) $(STRESS) $(FUZZ) | $(DEPS) ## every test; SAN=address or SAN=thread: under a sanitizer
 	$(Q)$(RUN_TESTS)
+
+check-unit: $(UNIT) | $(DEPS) ## the unit tests alone
+	$(Q)$(RUN_TESTS) unit
 
 check-aarch64: | $(DEPS) ## the unit tests that depend on the processor, for aarch64, under qemu
 	$(Q)tests/aarch64

@@ -14,12 +14,7 @@ Test(idle_stress, a_minute_of_nothing)
 
 Test(idle_stress, a_minute_of_one_sleeping_task)
 {
-	int64_t ns = rounds(60000) * MS;
-	filch *rt = start();
-
-	CHECK_EQ(filch_submit(rt, sleep_through, &ns), 0);
-	stays_idle(ns - 100 * MS);
-	stop(rt);
+	sleeper_stays_idle(rounds(60000) * MS);
 }
 
 Test(idle_stress, a_minute_of_waiting)

@@ -14,12 +14,7 @@ Test(idle, an_idle_runtime_uses_no_processor)
 
 Test(idle, a_sleeping_task_uses_no_processor)
 {
-	int64_t ns = 700 * MS;
-	filch *rt = start();
-
-	CHECK_EQ(filch_submit(rt, sleep_through, &ns), 0);
-	stays_idle(500 * MS);
-	stop(rt);
+	sleeper_stays_idle(500 * MS);
 }
 
 Test(idle, tasks_that_wait_for_each_other_and_for_descriptors_use_no_processor)
