@@ -54,6 +54,8 @@ static void *produce(void *producer)
 		p->letters[i].from = p->from;
 		p->letters[i].number = i;
 		inbox_put(p->in, &p->letters[i].slot);
+		if (i % 8 == 0)
+			sched_yield(); /* so that they go on while others take */
 	}
 	return NULL;
 }

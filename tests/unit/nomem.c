@@ -137,12 +137,14 @@ static void wait_and_count(void *n)
 	add(n, 1);
 }
 
+#define PLACES 20
+
 static long submit_some(filch *rt, filch_group *g, long *n)
 {
 	filch_fn *fns[] = { count, wait_and_count };
 	long admitted = 0;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < PLACES; i++) {
 		int error = i % 4 < 2 ? filch_group_submit(g, fns[i % 2], n) : filch_submit(rt, fns[i % 2], n);
 
 		CHECK(!error || error == -ENOMEM);
@@ -151,19 +153,43 @@ static long submit_some(filch *rt, filch_group *g, long *n)
 	return admitted;
 }
 
+static void wait_for_post(void *sem)
+{
+	CHECK_EQ(filch_sem_wait(sem, FILCH_NEVER), 0);
+}
+
+/* What was refused has given its place back: there are as many as at the beginning. */
+static void take_every_place(filch *rt)
+{
+	static filch_sem sem; /* used until the stop */
+
+	filch_sem_init(&sem, 0);
+	for (int i = 0; i < PLACES; i++) {
+		int error;
+
+		while ((error = filch_submit(rt, wait_for_post, &sem)) == -EAGAIN)
+			sched_yield(); /* those before are about to give theirs */
+		CHECK_EQ(error, 0);
+	}
+	CHECK_EQ(filch_submit(rt, wait_for_post, &sem), -EAGAIN);
+	for (int i = 0; i < PLACES; i++)
+		filch_sem_post(&sem);
+}
+
 Test(nomem, a_submit_without_memory_is_refused_and_the_others_run)
 {
 	for (long which = 0; which < 60; which++) {
-		filch *rt = start();
+		filch *rt = start_with((struct filch_options){ .workers = workers(), .max_pending = PLACES });
 		filch_group g;
 		long n = 0, admitted;
 
 		filch_group_init(&g, rt);
 		fail_from(which, false);
 		admitted = submit_some(rt, &g, &n);
-		CHECK(admitted >= 19);
+		CHECK(admitted >= PLACES - 1);
 		CHECK_EQ(filch_group_wait(&g), 0);
 		fail_no_more();
+		take_every_place(rt);
 		stop(rt);
 		CHECK_EQ(n, admitted);
 	}
