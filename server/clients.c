@@ -8,10 +8,14 @@
 
 int clients_init(struct clients *all, size_t places)
 {
-	filch_mutex_init(&all->lock);
+	for (int i = 0; i < CLIENT_PARTS; i++) {
+		struct client_part *p = &all->part[i];
+
+		filch_mutex_init(&p->lock);
+		p->list.next = p->list.previous = &p->list;
+	}
 	filch_sem_init(&all->places, (unsigned)places);
 	all->most = places;
-	all->list.next = all->list.previous = &all->list;
 	atomic_init(&all->count, 0);
 	atomic_init(&all->stage, RUNNING);
 	atomic_init(&all->open, true);
@@ -19,14 +23,24 @@ int clients_init(struct clients *all, size_t places)
 	return all->all_gone < 0 ? -errno : 0;
 }
 
+static struct client_part *enter(struct clients *all, const struct client *one)
+{
+	struct client_part *p = &all->part[(unsigned)one->fd % CLIENT_PARTS];
+
+	filch_mutex_lock(&p->lock, FILCH_NEVER);
+	return p;
+}
+
 void clients_join(struct clients *all, struct client *one)
 {
+	struct client_part *p;
+
 	atomic_fetch_add(&all->count, 1);
-	filch_mutex_lock(&all->lock, FILCH_NEVER);
-	one->next = all->list.next;
-	one->previous = &all->list;
-	one->next->previous = all->list.next = one;
-	filch_mutex_unlock(&all->lock);
+	p = enter(all, one);
+	one->next = p->list.next;
+	one->previous = &p->list;
+	one->next->previous = p->list.next = one;
+	filch_mutex_unlock(&p->lock);
 }
 
 /*
@@ -41,10 +55,11 @@ static void tell_if_gone(struct clients *all)
 
 void clients_leave(struct clients *all, struct client *one)
 {
-	filch_mutex_lock(&all->lock, FILCH_NEVER);
+	struct client_part *p = enter(all, one);
+
 	one->next->previous = one->previous;
 	one->previous->next = one->next;
-	filch_mutex_unlock(&all->lock);
+	filch_mutex_unlock(&p->lock);
 	filch_close(one->fd);
 	filch_sem_post(&all->places);
 	atomic_fetch_sub(&all->count, 1);
@@ -67,14 +82,20 @@ static bool must_go(enum stage stage, int state)
  * SHUT_RD and not filch_close: a request that has arrived is still received and answered, and only
  * then comes the end.
  */
+static void drain_part(struct client_part *p, enum stage stage)
+{
+	filch_mutex_lock(&p->lock, FILCH_NEVER);
+	for (struct client *one = p->list.next; one != &p->list; one = one->next)
+		if (must_go(stage, atomic_load(&one->state)))
+			shutdown(one->fd, SHUT_RD);
+	filch_mutex_unlock(&p->lock);
+}
+
 void clients_drain(struct clients *all, enum stage stage)
 {
 	atomic_store(&all->stage, (int)stage);
-	filch_mutex_lock(&all->lock, FILCH_NEVER);
-	for (struct client *one = all->list.next; one != &all->list; one = one->next)
-		if (must_go(stage, atomic_load(&one->state)))
-			shutdown(one->fd, SHUT_RD);
-	filch_mutex_unlock(&all->lock);
+	for (int i = 0; i < CLIENT_PARTS; i++)
+		drain_part(&all->part[i], stage);
 }
 
 /* State before stage; clients_drain() does it the other way round, so one of the two sees it. */

@@ -2,8 +2,9 @@
 /*
  * Everybody who is connected: how many there may be, and how a drain finds those who only wait.
  *
- * A client is in the list exactly as long as its descriptor is its own, so shutdown(2) under the
- * lock cannot hit a descriptor that has been closed and given to somebody else.
+ * A client is in a list exactly as long as its descriptor is its own, so shutdown(2) under the lock
+ * cannot hit a descriptor that has been closed and given to somebody else. There are many lists, by
+ * descriptor, so that hardly anybody meets another at a lock: who waits for one needs a stack.
  */
 #ifndef CLIENTS_H
 #define CLIENTS_H
@@ -28,9 +29,13 @@ struct client {
 /* RUNNING, then DRAINING; a little later HURRYING, when those who came last had time to ask too. */
 enum stage { RUNNING, DRAINING, HURRYING };
 
+#define CLIENT_PARTS 64
+
 struct clients {
-	filch_mutex lock; /* protects the list; nobody waits while holding it */
-	struct client list;
+	struct client_part {
+		_Alignas(64) filch_mutex lock; /* protects the list; nobody waits while holding it */
+		struct client list;
+	} part[CLIENT_PARTS];
 	filch_sem places;
 	size_t most; /* of these, at first */
 	atomic_size_t count;
