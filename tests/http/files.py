@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from harness import SLACK, Connection, Server, case, check, equal, get, until
+from harness import SLACK, Connection, Server, case, check, equal, get, soon, until
 from routes import OK
 
 SECRET = b"this lies outside the root"
@@ -446,12 +446,12 @@ def _(server, tree):
         for body in b"one", b"two", b"three":
             tree.write("ten.txt", body)
             server.signal(signal.SIGHUP)
-            until(lambda b=body: c.get("/files/ten.txt").body == b, "the old file", 0.7)
+            until(lambda b=body: c.get("/files/ten.txt").body == b, "the old file", soon(0.7))
         os.rename(tree.root, tree.root + ".old")
         os.mkdir(tree.root)
         equal(c.get("/files/young.txt").status, 200, "before")
         server.signal(signal.SIGHUP)
-        until(lambda: c.get("/files/young.txt").status == 404, "the old root", 0.7)
+        until(lambda: c.get("/files/young.txt").status == 404, "the old root", soon(0.7))
 
 
 @with_tree("files: SIGHUP under load loses nothing")

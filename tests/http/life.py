@@ -11,7 +11,7 @@ import threading
 import time
 
 from harness import (BASELINES, EACH, PATIENCE, POOL, SLACK, Connection, Failed, Server, case, check,
-                     equal, get, many, until)
+                     equal, get, many, soon, until)
 from routes import OK
 
 SLEEP = b"GET /sleep?ms=%d HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -101,10 +101,10 @@ def _(command):
 @case("options: name=value, a root, fractions", bare=True)
 def _(command):
     with Server([*command, "--idle-timeout=0.25", "--root=/", "--poller=epoll"]) as server:
+        began = time.monotonic()
         with Connection(server) as c:
-            began = time.monotonic()
             c.expect_end()
-            check(0.2 < time.monotonic() - began < 0.25 + SLACK, "another idle timeout")
+            check(0.2 < time.monotonic() - began < 0.25 + soon(1), "another idle timeout")
 
 
 @case("the line on stdout, and the port file")
@@ -158,8 +158,8 @@ def _(server):
     # A sanitizer takes milliseconds for each stack: fewer of them where time is stretched.
     took, responses = many(server, SLEEP % 1000, int(1000 / SLACK), ask)
     check(all(r.body == b"slept 1000 ms\n" for r in responses), "another answer")
-    check(took < 1.5 * SLACK, f"it took {took:.2f} s")
-    check(slowest < 0.5 * SLACK, f"/plaintext took {slowest:.2f} s")
+    check(took < soon(1.5), f"it took {took:.2f} s")
+    check(slowest < soon(0.5), f"/plaintext took {slowest:.2f} s")
     until(lambda: (server.descriptors(), server.threads()) == before,
           f"{server.descriptors()} descriptors, {server.threads()} threads, not {before}")
 
@@ -167,7 +167,7 @@ def _(server):
 @case("more sleepers than threads: nobody waits for another", not_for=[POOL])
 def _(server):
     took, _ = many(server, SLEEP % 400, 6)
-    check(took < 0.6 * SLACK, f"6 sleeps of 0.4 s took {took:.2f} s")
+    check(took < soon(0.6), f"6 sleeps of 0.4 s took {took:.2f} s")
 
 
 @case("more sleepers than threads: the pool freezes", not_for=[EACH, "workers 1", "workers 2"])
@@ -207,7 +207,7 @@ def _(server):
             equal((r.status, r.headers.get("retry-after")), (503, "1"), "answer")
             began = time.monotonic()
             equal(c.get("/healthz").body, b"ok\n", "health")
-            check(time.monotonic() - began < 0.1 * SLACK, "health is slow")
+            check(time.monotonic() - began < soon(0.1), "health is slow")
         for s in sleepers:
             equal(s.response().body, b"slept %d ms\n" % int(1000 * SLACK), "body")
             s.close()
@@ -232,12 +232,12 @@ def _(command):
         time.sleep(0.2)
         before = server.cpu()
         time.sleep(1)
-        check(server.cpu() - before < 0.05 * SLACK, f"{server.cpu() - before:.2f} s of CPU in 1 s")
+        check(server.cpu() - before < soon(0.05), f"{server.cpu() - before:.2f} s of CPU in 1 s")
         for c in clients:
             c.close()
         began = time.monotonic()
         equal(get(server, "/plaintext").status, 200, "status")
-        check(time.monotonic() - began < SLACK, "late")
+        check(time.monotonic() - began < soon(1), "late")
 
 
 @case("descriptors are taken away while it runs: no spin, and back within a second")
@@ -250,13 +250,13 @@ def _(server):
     time.sleep(0.2)
     before = server.cpu()
     time.sleep(0.5)
-    check(server.cpu() - before < 0.05 * SLACK, f"{server.cpu() - before:.2f} s of CPU in 0.5 s")
+    check(server.cpu() - before < soon(0.05), f"{server.cpu() - before:.2f} s of CPU in 0.5 s")
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
     began = time.monotonic()
     for c in clients:
         equal(c.response().status, 200, "status")
         c.close()
-    check(time.monotonic() - began < SLACK, "late")
+    check(time.monotonic() - began < soon(1), "late")
 
 
 @case("connect and reset, thousands of them", limit=60)
@@ -276,7 +276,7 @@ def _(server):
     time.sleep(0.3)
     before = server.cpu()
     time.sleep(1)
-    check(server.cpu() - before <= 0.02, f"{server.cpu() - before:.2f} s of CPU in 1 s")
+    check(server.cpu() - before <= soon(0.02), f"{server.cpu() - before:.2f} s of CPU in 1 s")
     for c in clients:
         c.close()
 
@@ -305,7 +305,7 @@ class Load(threading.Thread):
                     unanswered += 1
                     continue
                 with c:
-                    check(unanswered < 3, "new connections had no answer, and the next was taken")
+                    check(unanswered < 2 or SLACK != 1, "new connections had no answer, and the next was taken")
                     unanswered += not self.ask(c)
         except ConnectionRefusedError:
             pass
@@ -334,19 +334,21 @@ class Load(threading.Thread):
 def _(server):
     loads = [Load(server, kept) for kept in (False, True) * 4]
     with Connection(server) as sleeper:
-        sleeper.send(SLEEP % 600)
         for load in loads:
             load.start()
-        time.sleep(0.3)
+        for load in loads:
+            until(lambda load=load: load.answers or load.error, "no answer at all")
+        sleeper.send(SLEEP % int(600 * SLACK))
+        time.sleep(0.2)
         server.signal()
         r = sleeper.response()
-        equal((r.body, r.headers.get("connection")), (b"slept 600 ms\n", "close"), "the sleeper")
+        equal((r.body, r.headers.get("connection")), (b"slept %d ms\n" % int(600 * SLACK), "close"),
+              "the sleeper")
         sleeper.expect_end()
     equal(server.wait(), 0, "exit code")
     for load in loads:
         load.join(PATIENCE)
         check(not load.is_alive() and not load.error, f"{load.error}")
-        check(load.answers, "no answer at all")
 
 
 @case("drain: who had connected before it is answered", bare=True, not_for=[POOL])
@@ -375,7 +377,7 @@ def _(server):
     server.signal(signal.SIGINT)
     idle.expect_end()
     fresh.expect_end()
-    check(time.monotonic() - began < 0.5 * SLACK, "late")
+    check(time.monotonic() - began < soon(0.5), "late")
     try:
         Connection(server)
         raise Failed("it still takes connections")
@@ -389,7 +391,7 @@ def _(server):
 def _(server):
     with Connection(server) as c:
         c.send(SLEEP % 300 + OK + OK[:20])
-        time.sleep(0.1)
+        time.sleep(0.1 * SLACK)
         server.signal()
         equal(c.response().body, b"slept 300 ms\n", "body")
         equal(c.response().body, b"Hello, World!", "body")
@@ -409,7 +411,7 @@ def _(server):
         began = time.monotonic()
         server.signal()
         equal(server.wait(), 1, "exit code")
-        check(0.4 < time.monotonic() - began < 0.5 + SLACK, "at another time")
+        check(0.4 < time.monotonic() - began < 0.5 + soon(1), "at another time")
         equal(server.stderr().count("\n"), 0, "lines on stderr beside the first")
 
 

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 
-from harness import PATIENCE, SLACK, Connection, Failed, Server, case, check, equal, get, many, until
+from harness import PATIENCE, Connection, Failed, Server, case, check, equal, get, many, soon, until
 from routes import OK, echo
 
 
@@ -55,7 +55,7 @@ def _(server, path):
         ("DELETE", '/nothing"quoted"\\', 404, 14), ("GET", "/plaintext", 200, 13),
         ("GET", "/plaintext", 200, 13), ("POST", "/echo", 200, 3)], "lines")
     check(lines[6]["target"].endswith("\\..."), "a long target")
-    check(60 <= lines[7]["ms"] < 1000 * SLACK and lines[0]["ms"] < 50 * SLACK, "times")
+    check(60 <= lines[7]["ms"] < 1000 * soon(1) and lines[0]["ms"] < 1000 * soon(0.05), "times")
     equal((lines[8]["status"], lines[8].get("target")), (400, None), "a refused one")
     for line in lines:
         equal(line["client"], peer, "client")
@@ -109,7 +109,7 @@ def _(command):
                     equal(c.response().status, 200, "status")
             lost, lines, data = 0, 0, b""
             end = time.monotonic() + PATIENCE
-            while lost + lines < batch * batches and time.monotonic() < end:
+            while lost + lines < batch * batches - 20 and time.monotonic() < end:
                 try:
                     data += os.read(reader, 65536)
                 except BlockingIOError:
@@ -132,8 +132,11 @@ def _(command):
     with Server([*command, "--user", "nobody"]) as server:
         get(server, "/fib?n=20")
         for task in os.listdir(f"/proc/{server.process.pid}/task"):
-            with open(f"/proc/{server.process.pid}/task/{task}/status") as file:
-                status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            try:
+                with open(f"/proc/{server.process.pid}/task/{task}/status") as file:
+                    status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended
             equal(set(status["Uid"].split()) | {"0"}, {"65534", "0"}, f"user of {task}")
             check("0" not in status["Uid"].split() + status["Gid"].split(), f"{task} is still root")
             equal(status["Groups"].split(), ["65534"], f"groups of {task}")
