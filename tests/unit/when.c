@@ -114,6 +114,25 @@ Test(when, it_runs_at_its_deadline)
 	both(lateness);
 }
 
+/* Ordinary bytes are no urgent ones, whatever wakes up with them. */
+static void urgency(void *rt)
+{
+	struct once o;
+
+	sockets(&o);
+	when(rt, &o, POLLPRI, filch_after(20 * MS));
+	sleep_ms(5);
+	write_one(&o);
+	until(&o.runs, 1);
+	CHECK_EQ(get(&o.result), -ETIMEDOUT);
+	close_both(&o);
+}
+
+Test(when, it_runs_for_nothing_but_what_it_waits_for)
+{
+	both(urgency);
+}
+
 static void closing(void *rt)
 {
 	struct once o;
