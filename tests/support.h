@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <filch.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,19 @@ static inline long rounds(long full)
 	n /= 4; /* each stack costs it milliseconds */
 #endif
 	return n > 0 ? n : 1;
+}
+
+/*
+ * Any port of an address of this machine: each time another address, since connections that were
+ * closed keep their ports for a minute, and an address has 28,000.
+ */
+static inline struct sockaddr_in here(void)
+{
+	static uint32_t calls;
+	uint32_t n = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+		                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK + n % 60000) };
 }
 
 static inline filch *start_with(struct filch_options options)

@@ -2,7 +2,6 @@
 /* Cancelled groups and runtimes: which waits end, which do not, and that none is missed. */
 #include "../support.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -31,11 +30,11 @@ static void fill(int fd)
 
 static void set_up(struct things *t)
 {
-	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = here();
 	char c = 0;
 
 	*t = (struct things){ .deadline = FILCH_NEVER, .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-	CHECK_EQ(bind(t->listener, (struct sockaddr *)&here, sizeof(here)) | listen(t->listener, 5), 0);
+	CHECK_EQ(bind(t->listener, (struct sockaddr *)&at, sizeof(at)) | listen(t->listener, 5), 0);
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, t->pair) | socketpair(AF_UNIX, SOCK_STREAM, 0, t->full), 0);
 	fill(t->full[0]);
 	filch_sem_init(&t->sem, 0);

@@ -5,7 +5,6 @@
  */
 #include "../support.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
 
@@ -16,7 +15,7 @@ static int listen_here(struct sockaddr_in *at)
 	socklen_t length = sizeof(*at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	*at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	*at = here();
 	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)at, length) && !listen(fd, 100));
 	CHECK(!getsockname(fd, (struct sockaddr *)at, &length));
 	return fd;

@@ -3,7 +3,6 @@
 #include "../support.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/un.h>
 
 TestSuite(io_shared, .timeout = WATCHDOG);
@@ -174,7 +173,7 @@ static void listen_on(struct server *s, int flags)
 {
 	socklen_t length = sizeof(s->at);
 
-	*s = (struct server){ .at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } } };
+	*s = (struct server){ .at = here() };
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	CHECK(s->fd >= 0 && !bind(s->fd, (struct sockaddr *)&s->at, length) && !listen(s->fd, 1000));
 	CHECK(!getsockname(s->fd, (struct sockaddr *)&s->at, &length));
