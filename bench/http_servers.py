@@ -19,6 +19,7 @@ from report import BUILD
 
 GREETING = b"Hello, World!"
 FILES = {"10k": 10 * 1024, "1m": 1024 * 1024}
+OLD = 1e9  # when they were last changed: filchd keeps no file that may still be written to
 DESCRIPTORS = 65536  # that a server may have open, where that can be had
 
 # https://docs.nginx.com/nginx/admin-guide/web-server/serving-static-content/ (sendfile,
@@ -165,7 +166,9 @@ def make_files(directory):
     (www / "files").mkdir(parents=True)
     (www / "plaintext").write_bytes(GREETING)
     for name, size in FILES.items():
-        (www / f"files/{name}.bin").write_bytes(content(size))
+        path = www / f"files/{name}.bin"
+        path.write_bytes(content(size))
+        os.utime(path, (OLD, OLD))
     return www
 
 
