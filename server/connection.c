@@ -41,6 +41,7 @@ struct connection {
 	enum phase phase; /* which the deadline is for */
 	bool asked;       /* had an answer before */
 	bool closing;     /* nothing more is received */
+	bool over;        /* nor sent by the client, which has said so */
 	bool refused; /* there may be unread input that a plain close would answer with a reset */
 	bool broken;  /* nothing can be sent any more */
 };
@@ -195,8 +196,9 @@ static void answer(struct connection *c)
 	if (route)
 		run_route(c, route, &r);
 	d->start += d->request.used;
+	c->over = !d->request.keep_alive;
 	/* While draining, the last request that has arrived is the last of the connection. */
-	if (!d->request.keep_alive ||
+	if (c->over ||
 	    (atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length))
 		c->closing = true;
 	/* After CONNECT nothing is HTTP for sure. */
@@ -323,12 +325,21 @@ static void linger(struct connection *c)
 		;
 }
 
+/*
+ * The end goes with the last answer, in one segment. Not where the client may still send: a close
+ * with unread input drops what waits for more.
+ */
+static int last_flags(const struct connection *c)
+{
+	return c->over || c->refused ? MSG_MORE : 0;
+}
+
 static void finish(struct connection *c)
 {
 	struct server *s = c->server;
 
 	if (c->desk) {
-		flush(c);
+		flush_with(c, last_flags(c));
 		if (c->refused && !c->broken)
 			linger(c);
 		desk_give(&s->desks, c->desk);
@@ -350,7 +361,8 @@ static void leave_desk(struct connection *c)
 static bool done_with(struct connection *c)
 {
 	answer_all(c);
-	flush(c);
+	if (!c->closing) /* or else finish() sends it */
+		flush(c);
 	if (c->closing || c->desk->in.length || !c->server->executor->when)
 		return false;
 	leave_desk(c);

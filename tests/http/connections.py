@@ -49,6 +49,20 @@ def _(server):
         c.expect_end()
 
 
+@case("keep-alive: the last answer is whole, large or small, read late or not", shares=True)
+def _(server):
+    close = b"Connection: close\r\n"
+    for size in 0, 1, 4000, 1000000:
+        body = b"x" * size
+        with Connection(server, receive_buffer=4096) as c:
+            c.send(OK * 3 + echo(close + b"Content-Length: %d\r\n" % size, body))
+            time.sleep(0.05)
+            for _ in range(3):
+                equal(c.response().body, b"Hello, World!", "body")
+            check(c.response().body == body, f"another body than the {size} bytes that were sent")
+            c.expect_end()
+
+
 # ---- pipelining and splits -----------------------------------------------------------------------
 
 MIXED = [
