@@ -105,7 +105,7 @@ void descriptor_unwatch(struct descriptor *d, int fd, struct filch *rt)
 			poller_forget(load_seq(&d->receiver), fd, d, BYTES);
 		store_seq(&d->receiver, (struct poller *)NULL);
 		staged_drop(&d->staged);
-		d->reads = false;
+		d->reads = d->accepts = false;
 		add_seq(&d->closes, 1u);
 	}
 	unlock(&d->side[READING].word, word);

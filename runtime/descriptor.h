@@ -47,6 +47,7 @@ struct descriptor {
 	uint8_t kind;
 	uint8_t nonblocking; /* known to be */
 	uint8_t reads;       /* a stream on which filch_read, readv or recv was called */
+	uint8_t accepts;     /* filch_accept was called: nothing else comes in there */
 };
 
 /* NULL and *error for a number that is no descriptor, or without memory. */

@@ -434,6 +434,8 @@ ATTEMPT try_accept(struct call *c)
 	ssize_t n = outcome(blocks ? if_ready(c, POLLIN, just_accept) : just_accept(c), saved);
 
 	c->more = true;
+	if ((n >= 0 || n == -EAGAIN) && !load_relaxed(&c->d->accepts)) /* relaxed: a hint */
+		store_relaxed(&c->d->accepts, (uint8_t)1); /* relaxed: the same */
 	if (n >= 0)
 		descriptor_made((int)n, kind, true);
 	return n;

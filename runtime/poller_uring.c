@@ -247,10 +247,15 @@ static int submit(struct uring *u, struct io_uring_sqe *sqe, uint64_t user_data)
 	return n;
 }
 
-static void prepare(struct io_uring_sqe *sqe, int fd, enum watching what)
+static void prepare(struct io_uring_sqe *sqe, int fd, const struct descriptor *d,
+                    enum watching what)
 {
+	/* Relaxed: without it there is more to look at. */
+	unsigned events = load_relaxed(&d->accepts) ? POLLIN
+	                                            : POLLIN | POLLOUT | POLLRDHUP | POLLPRI;
+
 	if (what == EVENTS) {
-		io_uring_prep_poll_multishot(sqe, fd, POLLIN | POLLOUT | POLLRDHUP | POLLPRI);
+		io_uring_prep_poll_multishot(sqe, fd, events);
 		return;
 	}
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
@@ -279,7 +284,7 @@ static int uring_watch(struct poller *p, int fd, struct descriptor *d, enum watc
 		return error;
 	word = lock(&u->submitting);
 	sqe = io_uring_get_sqe(&u->ring);
-	prepare(sqe, fd, what);
+	prepare(sqe, fd, d, what);
 	/* Relaxed: see there. Before it can end. */
 	add_relaxed(&p->watched, 1u);
 	add_relaxed(&u->requests, 1u); /* relaxed: the same */
