@@ -70,6 +70,8 @@ static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call 
 		used = descriptor_use(c->d, side);
 		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
 		wait = c->again = true;
+		if (!late && deadline <= 0 && !descriptor_closing(c->d) && !filch_cancelled())
+			late = -ETIMEDOUT; /* what a wait would end with */
 	} while (n == -EAGAIN && (!late || descriptor_expects(c->d, &deadline, &looked)));
 	if (n == -EAGAIN)
 		n = late;

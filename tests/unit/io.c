@@ -196,7 +196,8 @@ static void end_of_file(void *kind)
 	char buf[4];
 
 	make_pair((int)*(long *)kind, pair);
-	CHECK_EQ(filch_read(pair[0], buf, 4, 0), -ETIMEDOUT); /* so that it is watched when the end comes */
+	/* so that it is watched when the end comes */
+	CHECK_EQ(filch_read(pair[0], buf, 4, filch_after(1000000)), -ETIMEDOUT);
 	CHECK_EQ(filch_write(pair[1], "ab", 2, FILCH_NEVER), 2);
 	CHECK_EQ(filch_close(pair[1]), 0);
 	CHECK_EQ(filch_read(pair[0], buf, 4, FILCH_NEVER), 2);
