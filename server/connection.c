@@ -147,12 +147,12 @@ static void send_reply(struct connection *c, struct reply *r)
 		header = REPLY_KEEP_ALIVE;
 	if (!reply_head(&c->desk->out, r, header))
 		break_off(c);
+	c->desk->answered++; /* before the last byte, after which it can be asked about */
 	if (r->length && c->desk->request.method != HTTP_HEAD)
 		send_body(c, r);
 	if (c->server->log.fd >= 0)
 		log_reply(c, r);
 	reply_done(r);
-	c->desk->answered++;
 	c->asked = true;
 }
 
@@ -451,18 +451,34 @@ static void put_down(struct connection *c)
 		finish(c);
 }
 
-void connection_start(struct server *s, int fd)
+static struct connection *begin(struct server *s, int fd)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
 	if (!c) {
 		filch_close(fd);
 		filch_sem_post(&s->clients.places);
-		return;
+		return NULL;
 	}
 	c->server = s;
 	c->client.fd = fd;
 	clients_join(&s->clients, &c->client);
-	if (s->executor->serve(s->executor->context, s->executor->when ? greet : serve, c) < 0)
+	return c;
+}
+
+void connection_start(struct server *s, int fd)
+{
+	const struct executor *e = s->executor;
+	struct connection *c = begin(s, fd);
+
+	if (c && e->serve(e->context, e->when ? greet : serve, c) < 0)
 		finish(c);
+}
+
+void connection_serve(struct server *s, int fd)
+{
+	struct connection *c = begin(s, fd);
+
+	if (c)
+		greet(c);
 }

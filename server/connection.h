@@ -8,4 +8,7 @@ struct server;
 /* Have the connection on fd served. Takes the descriptor, and its place, in any case. */
 void connection_start(struct server *s, int fd);
 
+/* Serve it here, until its end or until it is idle; only where the executor has a when. */
+void connection_serve(struct server *s, int fd);
+
 #endif

@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,18 +150,6 @@ int listener_open(struct listener *l, const struct options *o)
 	return 0;
 }
 
-/* One more for the acceptor to look at, or an error. */
-static int accept_one(struct server *s, int fd, int64_t deadline)
-{
-	int client = filch_accept(fd, NULL, NULL, deadline);
-
-	if (client < 0)
-		filch_sem_post(&s->clients.places);
-	else
-		connection_start(s, client);
-	return client;
-}
-
 /* Errors that concern one connection, which is gone, and not the listener. */
 static bool harmless(int error)
 {
@@ -170,9 +159,17 @@ static bool harmless(int error)
 static bool accept_rest(struct server *s, const struct door *door)
 {
 	bool some = false;
+	int client;
 
-	while (filch_sem_wait(&s->clients.places, 0) == 0 && accept_one(s, door->last, 0) >= 0)
+	while (filch_sem_wait(&s->clients.places, 0) == 0) {
+		client = filch_accept(door->last, NULL, NULL, 0);
+		if (client < 0) {
+			filch_sem_post(&s->clients.places);
+			break;
+		}
+		connection_start(s, client);
 		some = true;
+	}
 	return some;
 }
 
@@ -195,25 +192,95 @@ static void close_doors(struct server *s)
 	clients_closed(&s->clients);
 }
 
-static void run(void *arg)
+static void leave_door(const struct door *door)
 {
-	struct door *door = arg;
-	struct server *s = door->server;
-	struct listener *l = &s->listener;
+	if (atomic_fetch_sub(&door->server->listener.open, 1) == 1)
+		close_doors(door->server);
+}
+
+static bool stopping(const struct door *door)
+{
+	return atomic_load(&door->server->listener.stopping);
+}
+
+/*
+ * The next one; -EBUSY: there is no place by the first deadline, -ETIMEDOUT: nobody by the second;
+ * anything else is the end.
+ */
+static int let_in(const struct door *door, int64_t place, int64_t deadline)
+{
+	filch_sem *places = &door->server->clients.places;
+	int client;
+
+	for (;;) {
+		/* Who is beyond the limit waits in the backlog: a place comes first. */
+		client = filch_sem_wait(places, place);
+		if (client || stopping(door))
+			return client == -ETIMEDOUT ? -EBUSY : -ECANCELED;
+		client = filch_accept(door->fd, NULL, NULL, deadline);
+		if (client >= 0)
+			return client;
+		filch_sem_post(places);
+		if (client == -ETIMEDOUT || stopping(door))
+			return client;
+		/* Out of descriptors or memory: trying again at once would be a spin. */
+		if (!harmless(client))
+			filch_sleep_until(filch_after(BACK_OFF));
+	}
+}
+
+static void keep_door(void *arg)
+{
+	const struct door *door = arg;
 	unsigned turn = 0;
 	int client;
 
-	/* Who is beyond the limit waits in the backlog: a place comes first. */
-	while (filch_sem_wait(&s->clients.places, FILCH_NEVER) == 0 && !atomic_load(&l->stopping)) {
-		client = accept_one(s, door->fd, FILCH_NEVER);
-		if (client >= 0 && ++turn % TURN == 0)
+	while ((client = let_in(door, FILCH_NEVER, FILCH_NEVER)) >= 0) {
+		connection_start(door->server, client);
+		if (++turn % TURN == 0)
 			filch_yield();
-		/* Out of descriptors or memory: trying again at once would be a spin. */
-		if (client < 0 && !harmless(client) && !atomic_load(&l->stopping))
-			filch_sleep_until(filch_after(BACK_OFF));
 	}
-	if (atomic_fetch_sub(&l->open, 1) == 1)
-		close_doors(s);
+	leave_door(door);
+}
+
+static void answer_door(int events, void *arg);
+
+static bool wait_at(struct door *door)
+{
+	const struct executor *e = door->server->executor;
+
+	while (!stopping(door)) {
+		if (e->when(e->context, door->fd, POLLIN, FILCH_NEVER, answer_door, door) >= 0)
+			return true;
+		filch_sleep_until(filch_after(BACK_OFF));
+	}
+	return false;
+}
+
+/*
+ * Let everybody in who is there. Whoever came last, mostly the only one, is served right here, once
+ * the door is looked after again: to wake another worker for a task as short as most are would cost
+ * more than the task.
+ */
+static void answer_door(int events, void *arg)
+{
+	struct door *door = arg;
+	struct server *s = door->server;
+	int last = -1, next;
+	unsigned turn = 0;
+
+	(void)events; /* it shows when we accept */
+	while ((next = let_in(door, last < 0 ? FILCH_NEVER : 0, 0)) >= 0 || next == -EBUSY) {
+		if (last >= 0)
+			connection_start(s, last);
+		last = next == -EBUSY ? -1 : next;
+		if (++turn % TURN == 0)
+			filch_yield();
+	}
+	if (next != -ETIMEDOUT || !wait_at(door))
+		leave_door(door);
+	if (last >= 0)
+		connection_serve(s, last);
 }
 
 void listener_widen(struct server *s, unsigned doors)
@@ -238,13 +305,17 @@ void listener_widen(struct server *s, unsigned doors)
 
 int listener_start(struct server *s)
 {
+	const struct executor *e = s->executor;
 	struct listener *l = &s->listener;
 	int error = 0;
 
 	atomic_init(&l->open, l->doors);
 	for (unsigned i = 0; i < l->doors && error >= 0; i++) {
-		l->door[i].server = s;
-		error = s->executor->accept(s->executor->context, run, &l->door[i]);
+		struct door *door = &l->door[i];
+
+		door->server = s;
+		error = e->when ? e->when(e->context, door->fd, POLLIN, FILCH_NEVER, answer_door, door)
+		                : e->accept(e->context, keep_door, door);
 	}
 	return error;
 }

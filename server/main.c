@@ -39,7 +39,7 @@ static const char *poller_of(filch *rt)
 int main(int argc, char **argv)
 {
 	static struct server server;
-	struct executor executor = { .serve = submit, .accept = submit, .when = submit_when };
+	struct executor executor = { .serve = submit, .when = submit_when };
 	struct options options;
 	const char *poller;
 	char what[64];
