@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "disk.h"
 #include "files.h"
 #include "reply.h"
 #include "request.h"
@@ -86,6 +87,7 @@ static void send_file(struct connection *c, int file, size_t from, size_t length
 
 	while (at < end && !c->broken) {
 		piece = end - at < PIECE ? end : at + PIECE;
+		disk_fetch(file, at, piece);
 		deadline = filch_after(c->server->options->write_timeout);
 		while (at < piece && !c->broken)
 			/* 0: the file has become shorter, and what was promised cannot be sent */

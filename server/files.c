@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "date.h"
+#include "disk.h"
 #include "reply.h"
 #include "request.h"
 #include "root.h"
@@ -129,7 +130,7 @@ static bool read_all(int fd, char *to, size_t size)
 	ssize_t n = 1;
 
 	while (done < size && n > 0) {
-		n = pread(fd, to + done, size - done, (off_t)done);
+		n = disk_read(fd, to + done, size - done, (off_t)done);
 		done += n > 0 ? (size_t)n : 0;
 	}
 	return done == size;
@@ -154,7 +155,7 @@ static void describe(struct file *f, const char *path, enum coding coding, const
 	         f->etag, date, codings[coding].header);
 }
 
-/* A file from disk, with its content if it is to be kept. NULL and -errno. */
+/* A file from disk, with its content if that is not much. NULL and -errno. */
 static struct file *load(int root, const char *path, const enum coding *best, int *error)
 {
 	enum coding coding;
@@ -163,14 +164,14 @@ static struct file *load(int root, const char *path, const enum coding *best, in
 	time_t now = time(NULL);
 	struct file *f;
 	size_t size;
-	bool keep;
+	bool small;
 
 	*error = fd;
 	if (fd < 0)
 		return NULL;
 	size = (size_t)st.st_size;
-	keep = size <= FILE_CACHED && now - st.st_mtime >= YOUNG;
-	f = malloc(sizeof(*f) + (keep ? size : 0));
+	small = size <= FILE_CACHED;
+	f = malloc(sizeof(*f) + (small ? size : 0));
 	if (!f) {
 		close(fd);
 		*error = -ENOMEM;
@@ -180,7 +181,8 @@ static struct file *load(int root, const char *path, const enum coding *best, in
 	f->size = size;
 	f->fd = fd;
 	describe(f, path, coding, &st, now);
-	if (keep && read_all(fd, f->content, size)) {
+	f->young = now - st.st_mtime < YOUNG;
+	if (small && read_all(fd, f->content, size)) {
 		close(fd);
 		f->fd = -1;
 	}
@@ -197,7 +199,7 @@ static struct file *get(struct server *s, const char *key, const char *path,
 	if (f)
 		return f;
 	f = load(s->root, path, best, error);
-	if (f && f->fd < 0)
+	if (f && f->fd < 0 && !f->young)
 		cache_add(&s->cache, key, f, age);
 	return f;
 }

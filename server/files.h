@@ -4,6 +4,7 @@
 #define FILES_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -20,6 +21,7 @@ struct server;
 struct file {
 	atomic_uint users;
 	int fd; /* -1: all of it is in content */
+	bool young; /* not to be kept */
 	size_t size;
 	struct validators validators;
 	const char *type;

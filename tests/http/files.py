@@ -440,6 +440,29 @@ def _(server, tree):
         check(received < len(LARGE), "more than there is")
 
 
+def forget(path, look=False):
+    """Out of the kernel's memory, where that can be. Is it? (To look makes the kernel fetch it.)"""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            return look and not os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return True
+
+
+@with_tree("files: what is not in memory is read beside the workers")
+def _(server, tree):
+    threads_wait = "--model" in server.process.args  # each for itself
+    can_be_cold = forget(os.path.join(tree.root, "page.js"), look=True) and not threads_wait
+    before = server.threads()
+    for name, content in ("ten.txt", TEN), ("young.txt", b"young"), ("large.bin", LARGE):
+        forget(os.path.join(tree.root, name))
+        with Connection(server) as c:
+            check(c.get(f"/files/{name}").body == content, f"{name}: another body")
+    check(server.threads() > before or not can_be_cold, "no thread was begun for them")
+
+
 @with_tree("files: SIGHUP drops the cache and reopens the root")
 def _(server, tree):
     with Connection(server) as c:
