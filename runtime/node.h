@@ -13,7 +13,7 @@
 struct nodes { /* in hand of one worker, or of the threads that share a port */
 	/* What was not yet handed out of the open block. */
 	struct filch_slot_ *next, *end;
-	struct filch_slot_ *free; /* blocks, linked by item_next() */
+	struct filch_slot_ *free; /* a chain of blocks, linked by item_next() */
 	unsigned kept;            /* how many these are */
 	/* The block that the nodes given back last belong to, and how many of them. */
 	struct filch_slot_ *giving;
@@ -21,7 +21,7 @@ struct nodes { /* in hand of one worker, or of the threads that share a port */
 };
 
 struct node_pool { /* one a runtime */
-	uint64_t free __attribute__((aligned(CACHE_LINE))); /* blocks that somebody had too many of */
+	uint64_t free __attribute__((aligned(CACHE_LINE))); /* chains of blocks that somebody had too many of */
 	struct filch_slot_ *slabs; /* all memory, to be freed in the end */
 };
 
@@ -38,7 +38,8 @@ static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *p
 {
 	if (n->next == n->end && !node_refill(n, pool))
 		return NULL;
-	prefetch_write(n->next + NODES_AHEAD);
+	if (n->next + NODES_AHEAD < n->end)
+		prefetch_write(n->next + NODES_AHEAD);
 	return n->next++;
 }
 
