@@ -33,7 +33,8 @@
  * that searched, looks for more work once and wakes the next (worker.c): that closes the gap in
  * which P2 skipped the wake because of a searcher that was about to leave with another item. Its
  * search ends (seq_cst) before that look, so either the look sees the item, or P2 sees that nobody
- * searches.
+ * searches. It need not look if nobody sleeps by then: whoever goes to sleep later passes W2 after
+ * that, and so W4 after P1.
  *
  * Spurious returns from the futex do no harm: the state decides. The counters cannot overflow: each
  * worker is in at most one of the two halves.

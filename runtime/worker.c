@@ -353,8 +353,8 @@ static struct filch_slot_ *search(struct worker *w)
 		if (!item)
 			item = own_item(w);
 	}
-	if (parking_found(&rt->parking) && anything(rt))
-		wake_one(rt);
+	if (parking_found(&rt->parking) && parking_wants_wake(&rt->parking) && anything(rt))
+		wake_some(rt);
 	if (parking_hungry(&rt->parking))
 		poison_others(w); /* on behalf of those who are still hungry: see fork.c */
 	return item;
