@@ -264,28 +264,6 @@ bool wake(struct filch *rt, struct worker *w)
 	return how != AWAKE;
 }
 
-void wake_some(struct filch *rt)
-{
-	struct worker *w = worker_here();
-	unsigned n = load_seq(&rt->known), start = w && w->rt == rt ? w->index + 1 : 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (!wake(rt, rt->worker[(start + i) % n]))
-			continue;
-		if (w)
-			count_up(&w->stats.wakes); /* relaxed inside: a statistic */
-		return;
-	}
-}
-
-void wake_all(struct filch *rt)
-{
-	unsigned n = load_seq(&rt->known);
-
-	for (unsigned i = 0; i < n; i++)
-		wake(rt, rt->worker[i]);
-}
-
 /*
  * A thread outside keeps to one worker and, unless it is occupied, to one of its ports, so that what
  * it submits stays in order and producers do not collide in one place.
@@ -314,6 +292,33 @@ static unsigned hosts(const struct filch *rt)
 struct worker *host_of_thread(struct filch *rt)
 {
 	return rt->worker[thread_number() % hosts(rt)];
+}
+
+/*
+ * A thread outside begins with the worker that it leaves things with, which then has no need to look
+ * for them at all the others'.
+ */
+void wake_some(struct filch *rt)
+{
+	struct worker *w = worker_here();
+	unsigned n = load_seq(&rt->known);
+	unsigned start = w && w->rt == rt ? w->index + 1 : host_of_thread(rt)->index;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!wake(rt, rt->worker[(start + i) % n]))
+			continue;
+		if (w)
+			count_up(&w->stats.wakes); /* relaxed inside: a statistic */
+		return;
+	}
+}
+
+void wake_all(struct filch *rt)
+{
+	unsigned n = load_seq(&rt->known);
+
+	for (unsigned i = 0; i < n; i++)
+		wake(rt, rt->worker[i]);
 }
 
 struct port *enter_port(struct filch *rt)
