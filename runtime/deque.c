@@ -43,7 +43,7 @@
 #include <stdlib.h>
 
 #define ENTRIES 8 /* in a cache line */
-#define AHEAD 4 /* items: when the first of a long queue is taken, this one's memory is fetched */
+#define AHEAD 12 /* items: when the first of a long queue is taken, this one's memory is fetched */
 
 static struct deque_array *array_new(size_t capacity)
 {
