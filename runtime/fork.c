@@ -12,8 +12,8 @@
  * other worker runs on, and overwrites the two words of it that forks and joins compare with, so
  * that the next one takes the slow path (poison). The slow path publishes if somebody is hungry and
  * the worker's deque has nothing to take, the oldest private slots first, since the oldest fork is
- * the biggest piece; otherwise it restores the words (settle). Whoever takes from the deque while
- * others are hungry poisons again: a thief all the others' stacks, the owner its own.
+ * the biggest piece; otherwise it restores the words (settle). Whoever takes from a deque while
+ * others are hungry poisons again what may be settled because of it: the stack that its owner runs.
  *
  * What is private when a task calls something long is out of reach until that returns. So while
  * anybody is hungry the limit is only AHEAD slots away, and more than that is published as well, in

@@ -138,7 +138,7 @@ bool has_mail(const struct worker *w)
 	bool any = !inbox_empty(&w->inbox);
 
 	for (int i = 0; i < PORTS; i++)
-		any |= deque_size(&w->port[i].arrived) > 0;
+		any |= port_admitted(&w->port[i]) && deque_size(&w->port[i].arrived) > 0;
 	return any;
 }
 
@@ -146,7 +146,9 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, b
 {
 	struct filch_slot_ *item = deque_steal(&victim->forks);
 
-	if (!item)
+	if (item)
+		w->robbed = victim;
+	else
 		item = steal_ready(w, victim, last);
 	if (!item && has_mail(victim)) {
 		collect(w, victim);

@@ -338,6 +338,7 @@ static struct filch_slot_ *search(struct worker *w)
 	struct filch *rt = w->rt;
 	struct filch_slot_ *item = NULL;
 
+	w->robbed = NULL;
 	group_settle(w);
 	trim_slots(w);
 	parking_search(&rt->parking);
@@ -355,8 +356,9 @@ static struct filch_slot_ *search(struct worker *w)
 	}
 	if (parking_found(&rt->parking) && parking_wants_wake(&rt->parking) && anything(rt))
 		wake_some(rt);
-	if (parking_hungry(&rt->parking))
-		poison_others(w); /* on behalf of those who are still hungry: see fork.c */
+	if (w->robbed && parking_hungry(&rt->parking))
+		/* On behalf of those who are still hungry: see fork.c. */
+		poison_stack(load_seq(&w->robbed->current));
 	return item;
 }
 

@@ -52,6 +52,7 @@ struct worker {
 	bool fair;      /* look at what is ready first, before forks */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned batch; /* how many forks to publish next time */
+	struct worker *robbed; /* from whom it took a fork in its last search */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
 	struct filch_slot_ *next; /* taken as a stack was left, for the loop to run at once */
 	struct stack *spares;     /* stacks in hand */
