@@ -65,7 +65,24 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 #endif
 #define FILCH_UNUSED_ __attribute__((unused))
 #define FILCH_INLINE_ static inline __attribute__((always_inline, unused))
-#define FILCH_LATE_   static __attribute__((noinline, cold, unused))
+#define FILCH_LATE_   static FILCH_KEEPS_ __attribute__((noinline, cold, unused))
+
+/*
+ * clang saves every register that any path of a function needs across a call, on all paths. So the
+ * calls on the slow paths save them themselves: all of them, also that of a result, hence these have
+ * none. And neither a slot's neighbour nor the address of a function is worth a register: each is
+ * computed where it is needed.
+ */
+#if defined(__clang__) && defined(__x86_64__)
+#define FILCH_KEEPS_        __attribute__((preserve_most))
+#define FILCH_FORGET_(slot) __asm__("" : "+r"(slot))
+#define FILCH_SET_(p, fn) \
+	__asm__ volatile("lea{q %c1(%%rip), %0| %0, [rip + %c1]}" : "=r"(p) : "i"(fn))
+#else
+#define FILCH_KEEPS_
+#define FILCH_FORGET_(slot) ((void)0)
+#define FILCH_SET_(p, fn)   ((p) = (fn))
+#endif
 
 /*
  * Is the slot at or beyond this word of its stack? A relaxed load, spelled for x86 since gcc folds
@@ -79,6 +96,11 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 	((beyond) = (slot) >= __atomic_load_n(&(word), __ATOMIC_RELAXED))
 #endif
 
+FILCH_LATE_ void filch_fork_late_(struct filch_stack_ *stack, struct filch_slot_ *top)
+{
+	filch_fork_slow_(stack, top);
+}
+
 /*
  * Fork: the slot is written first and the limit compared after, so that the slow path can publish
  * this very slot.
@@ -87,11 +109,12 @@ FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
 {
 	bool beyond;
 
+	FILCH_FORGET_(slot);
 	frame->top_ = slot + 1;
 	frame->stack_->top = slot + 1;
 	FILCH_BEYOND_(slot, frame->stack_->limit, beyond);
 	if (__builtin_expect(beyond, 0))
-		filch_fork_slow_(frame->stack_, slot + 1);
+		filch_fork_late_(frame->stack_, slot + 1);
 }
 
 /*
@@ -228,7 +251,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
 		(void)filch_io_; \
-		filch_slot_->run = name##_call_; \
+		FILCH_SET_(filch_slot_->run, name##_call_); \
 		FILCH_STORES_(n, __VA_ARGS__) \
 	} \
 	FILCH_INLINE_ result name(filch_frame filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)) \
@@ -259,13 +282,13 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		filch_io_->out = name(filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
 		filch_finish_(filch_slot_); \
 	} \
-	FILCH_LATE_ result name##_late_(struct filch_stack_ *filch_stack_, \
-					struct filch_slot_ *filch_slot_) \
+	FILCH_LATE_ void name##_late_(struct filch_stack_ *filch_stack_, \
+				      struct filch_slot_ *filch_slot_) \
 	{ \
 		union name##_io_ *filch_io_ = (union name##_io_ *)(void *)filch_slot_->data; \
-		if (filch_join_slow_(filch_stack_, filch_slot_)) \
-			return filch_io_->out; \
-		return name##_task_(filch_stack_, filch_slot_ FILCH_LOADS_(n, __VA_ARGS__)); \
+		if (!filch_join_slow_(filch_stack_, filch_slot_)) \
+			filch_io_->out = name##_task_( \
+				filch_stack_, filch_slot_ FILCH_LOADS_(n, __VA_ARGS__)); \
 	} \
 	FILCH_INLINE_ result name##_join(filch_frame *filch_frame_) \
 	{ \
@@ -275,7 +298,8 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 		(void)filch_io_; \
 		if (filch_pop_(filch_frame_, filch_slot_)) \
 			return name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
-		return name##_late_(filch_frame_->stack_, filch_slot_); \
+		name##_late_(filch_frame_->stack_, filch_slot_); \
+		return filch_io_->out; \
 	} \
 	FILCH_INLINE_ result name##_run(filch *filch_rt_ FILCH_PARAMS_(n, __VA_ARGS__)) \
 	{ \
