@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The listening sockets, and the tasks that accept: a pair for each worker, so that each has
- * connections of its own. The kernel deals them out (SO_REUSEPORT).
+ * The listening sockets: one for each worker, so that each has connections of its own. The kernel
+ * deals them out (SO_REUSEPORT). A door that waits is put down like an idle connection; where that
+ * cannot be, a thread stands at it.
  */
 #ifndef LISTEN_H
 #define LISTEN_H

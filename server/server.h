@@ -20,7 +20,7 @@
 struct executor {
 	/* Both run fn(arg), some time soon, and may refuse with -errno. */
 	int (*serve)(void *context, filch_fn *fn, void *arg);  /* a connection, until it ends */
-	int (*accept)(void *context, filch_fn *fn, void *arg); /* the accept loop, until the end */
+	int (*accept)(void *context, filch_fn *fn, void *arg); /* the accept loop; without a when */
 	/* NULL, or as filch_submit_when: then idle connections, and doors, are put down. */
 	int (*when)(void *context, int fd, short events, int64_t deadline,
 	            void (*fn)(int events, void *arg), void *arg);
