@@ -133,7 +133,11 @@ static __attribute__((noinline)) uint32_t without_rumours(int fd, uint32_t event
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
 	int saved = errno;
 
-	if (events & POLLPRI && poll(&p, 1, 0) >= 0 && !(p.revents & POLLPRI))
+	if (!(events & POLLPRI))
+		return events;
+	/* Relaxed: without it the kernel is asked. It may have been watched before the first accept. */
+	if (load_relaxed(&descriptor_at(fd)->accepts) ||
+	    (poll(&p, 1, 0) >= 0 && !(p.revents & POLLPRI)))
 		events &= ~(uint32_t)POLLPRI;
 	errno = saved;
 	return events;
