@@ -27,7 +27,7 @@
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
 #define SPARES    64 /* stacks in hand, at most */
-#define SLOTS     4  /* slot areas in hand, at most */
+#define SLOTS     16  /* slot areas in hand, at most */
 
 static _Thread_local struct worker *self __attribute__((tls_model("initial-exec")));
 
