@@ -355,7 +355,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 
 #define FILCH_BODY_(returns, linkage, result, name, frame, n, ...) \
 	FILCH_INLINE_ result name##_body_(filch_frame FILCH_PARAMS_(n, __VA_ARGS__)); \
-	__attribute__((aligned(32))) FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
+	__attribute__((aligned(64))) FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
 	{ \
 		FILCH_ENDS_ bool filch_late_ = false; \
 		filch_frame filch_frame_ = { filch_stack_, filch_top_, &filch_late_ }; \
