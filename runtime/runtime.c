@@ -61,7 +61,7 @@ static void find_places(struct filch *rt)
 	}
 }
 
-/* epoll unless told: on the servers measured it is the cheaper one (DESIGN.md). */
+/* epoll unless told: io_uring is not cheaper for everything that a server does (DESIGN.md). */
 static const struct poller_kind *pollers_for(unsigned flags)
 {
 	const struct poller_kind *uring = NULL;
