@@ -184,9 +184,9 @@ Test(fork, tasks_may_be_declared_ahead)
 	filch *rt = start();
 	long n = 100;
 
-	CHECK(is_even_run(rt, 1000));
-	CHECK(!is_odd_run(rt, 1000));
-	CHECK(is_odd_run(NULL, 999));
+	CHECK(is_even_run(rt, 500));
+	CHECK(!is_odd_run(rt, 500));
+	CHECK(is_odd_run(NULL, 499));
 	down_run(rt, &n);
 	CHECK_EQ(n, 0);
 	CHECK_EQ(external_run(rt, 21), 42);
