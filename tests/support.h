@@ -88,7 +88,7 @@ static inline long rounds(long full)
  * Any port of an address of this machine: each time another address, since connections that were
  * closed keep their ports for a minute, and an address has 28,000.
  */
-static inline struct sockaddr_in here(void)
+static inline struct sockaddr_in loopback(void)
 {
 	static uint32_t calls;
 	uint32_t n = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);

@@ -30,7 +30,7 @@ static void fill(int fd)
 
 static void set_up(struct things *t)
 {
-	struct sockaddr_in at = here();
+	struct sockaddr_in at = loopback();
 	char c = 0;
 
 	*t = (struct things){ .deadline = FILCH_NEVER, .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };

@@ -14,7 +14,7 @@ enum { PIPE, SOCKETS, TCP, KINDS };
 
 static void tcp_pair(int pair[2])
 {
-	struct sockaddr_in at = here();
+	struct sockaddr_in at = loopback();
 	socklen_t length = sizeof(at);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -450,7 +450,7 @@ Test(io, a_fifo_that_was_left_and_entered_again_is_waited_for)
 
 static void refused_datagram(void *unused)
 {
-	struct sockaddr_in at = here();
+	struct sockaddr_in at = loopback();
 	socklen_t length = sizeof(at);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
 	char c;

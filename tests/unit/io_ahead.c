@@ -15,7 +15,7 @@ static int listen_here(struct sockaddr_in *at)
 	socklen_t length = sizeof(*at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	*at = here();
+	*at = loopback();
 	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)at, length) && !listen(fd, 100));
 	CHECK(!getsockname(fd, (struct sockaddr *)at, &length));
 	return fd;

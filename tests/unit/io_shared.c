@@ -173,7 +173,7 @@ static void listen_on(struct server *s, int flags)
 {
 	socklen_t length = sizeof(s->at);
 
-	*s = (struct server){ .at = here() };
+	*s = (struct server){ .at = loopback() };
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	CHECK(s->fd >= 0 && !bind(s->fd, (struct sockaddr *)&s->at, length) && !listen(s->fd, 1000));
 	CHECK(!getsockname(s->fd, (struct sockaddr *)&s->at, &length));
