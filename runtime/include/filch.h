@@ -110,7 +110,9 @@ typedef void filch_fn(void *arg);
 /*
  * Run fn(arg) as a task, some time soon. The argument stays the caller's; it must live until fn has
  * used it. -EAGAIN at max_pending, -ESHUTDOWN once stopping (tasks of rt excepted), -ENOMEM,
- * -EINVAL for NULL rt or fn.
+ * -EINVAL for NULL rt or fn. A task that finds no stack begins when others end: before Linux 6.13
+ * some 32,000 can wait at once (vm.max_map_count: each takes two mappings), since then as many as
+ * there is memory for.
  */
 FILCH_API int filch_submit(filch *rt, filch_fn *fn, void *arg);
 
