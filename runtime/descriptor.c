@@ -105,7 +105,8 @@ void descriptor_unwatch(struct descriptor *d, int fd, struct filch *rt)
 			poller_forget(load_seq(&d->receiver), fd, d, BYTES);
 		store_seq(&d->receiver, (struct poller *)NULL);
 		staged_drop(&d->staged);
-		d->reads = d->accepts = false;
+		d->reads = false;
+		store_relaxed(&d->accepts, (uint8_t)0); /* relaxed: a hint */
 		add_seq(&d->closes, 1u);
 	}
 	unlock(&d->side[READING].word, word);
