@@ -344,10 +344,14 @@ static struct filch_slot_ *search(struct worker *w)
 	parking_search(&rt->parking);
 	poison_others(w);
 	while (!item && !leaving(w)) {
-		/* Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. */
+		/*
+		 * Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. And
+		 * each look takes lines from who is at work there: so they become rarer.
+		 */
 		for (int i = 0; i < STEAL_ROUNDS && !item && w->woken; i++) {
 			item = steal(w, false);
-			spin_pause();
+			for (int turn = 0; turn <= 8 * i && !item; turn++)
+				spin_pause();
 		}
 		if (!item)
 			item = sleep_once(w);
