@@ -7,7 +7,8 @@
  *
  * bytes are those of the body, ms how long the answer took since the request had arrived. A request
  * that was refused has no method or target. A target that is too long ends in "...". Where lines
- * had to be left out, {"lost":N} stands in their place: no request waits for the log.
+ * had to be left out, {"lost":N} stands in their place: no request waits for the log. Lines of two
+ * workers within the same moment may stand in either order.
  */
 #ifndef LOG_H
 #define LOG_H
