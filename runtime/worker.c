@@ -40,17 +40,20 @@ __attribute__((noinline)) struct worker *worker_here(void)
 
 /* ---- switching ---- */
 
-static void arrive(struct stack *s)
+/* Returns the worker that has come to this stack. */
+static struct worker *arrive(struct stack *s)
 {
 	struct worker *w = worker_here();
 
 	/* Release: the record before the pointer to it. Pairs with poison_others(). */
 	store_release(&w->current, s);
 	w->after(w, w->after_arg);
+	return w;
 }
 
-static void switch_to(struct worker *w, struct stack *to, void (*after)(struct worker *, void *),
-                      void *arg)
+/* Returns as arrive(), when this stack is switched to again. */
+static struct worker *switch_to(struct worker *w, struct stack *to,
+                                void (*after)(struct worker *, void *), void *arg)
 {
 	struct stack *from = w->current;
 
@@ -58,7 +61,7 @@ static void switch_to(struct worker *w, struct stack *to, void (*after)(struct w
 	w->after_arg = arg;
 	poison(to);
 	stack_switch(from, to);
-	arrive(from);
+	return arrive(from);
 }
 
 static void nothing(struct worker *w, void *arg)
@@ -114,17 +117,6 @@ static void resume(struct filch_slot_ *item)
 	switch_to(w, container_of(item, struct stack, item), keep_spare, w->current);
 }
 
-/* Never inlined: the address of errno is the thread's, and the task may come back in another. */
-static __attribute__((noinline)) int get_errno(void)
-{
-	return errno;
-}
-
-static __attribute__((noinline)) void set_errno(int value)
-{
-	errno = value;
-}
-
 /*
  * Where to go on when a stack is left. If a stack is next in the ready queue, straight to it, which
  * saves a switch to a loop that would find just that. A spare's loop does all else, and a task that
@@ -148,13 +140,13 @@ static struct stack *next_stack(struct worker *w)
 
 void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg)
 {
-	int saved = get_errno();
+	int saved = *w->errno_at;
 
 	let_go(w);
 	count_up(&w->stats.waits); /* relaxed inside: a statistic */
 	drop_slots(w, w->current);
-	switch_to(w, next_stack(w), after, arg);
-	set_errno(saved);
+	w = switch_to(w, next_stack(w), after, arg);
+	*w->errno_at = saved;
 }
 
 /*
@@ -485,6 +477,7 @@ void worker_forget(void)
 void worker_main(struct worker *w)
 {
 	self = w;
+	w->errno_at = &errno;
 	stack_adopt_thread(&w->thread);
 	do {
 		watch_rouse(w->rt);

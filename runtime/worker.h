@@ -46,6 +46,7 @@ struct worker {
 
 	/* Nobody else looks at these. */
 	struct filch *rt;
+	int *errno_at; /* its thread's */
 	struct place place; /* all the same for those that are not bound */
 	unsigned index;
 	unsigned random;
