@@ -81,14 +81,6 @@ void group_settle(struct worker *w)
 	group_count_out(w->group, n);
 }
 
-void group_done(struct worker *w, struct filch_group *g)
-{
-	if (w->group != g)
-		group_settle(w);
-	w->group = g;
-	w->finished++;
-}
-
 void group_count_in(struct filch_group *g, struct worker *in)
 {
 	if (in && in->group == g && in->finished)

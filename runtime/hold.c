@@ -45,23 +45,11 @@ void hold_open(struct hold *h, struct filch_group *group)
 	store_seq(&h->open, 1);
 }
 
-bool hold_add(struct hold *h, void *item)
+bool hold_lost(struct hold *h, uint32_t place)
 {
-	uint32_t i = load_relaxed(&h->n); /* relaxed: the owner's own */
-	bool gone;
-
-	/* Relaxed: before n. */
-	store_relaxed(&h->item[i], item);
-	/* Release: the item before n. Pairs with hold_raid(). */
-	store_release(&h->n, i + 1);
-	compiler_barrier();
-	/* Relaxed: after n, by the barrier that a raider makes us pass. Pairs with hold_raid(). */
-	if (load_relaxed(&h->open))
-		return true;
 	unlock(&h->word, lock(&h->word)); /* when the raider is done */
-	gone = h->taken > i;
 	h->mine = false;
-	return gone;
+	return h->taken > place;
 }
 
 static int64_t take_all(struct hold *h, void **items)

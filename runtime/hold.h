@@ -31,14 +31,28 @@ struct hold {
  */
 void hold_open(struct hold *h, struct filch_group *group);
 
-/* To one that is mine and not full. False: it was raided, and this item is still the caller's. */
-bool hold_add(struct hold *h, void *item);
-
 /* Move out what is in it, for the caller to queue. -1: it was raided. */
 int64_t hold_close(struct hold *h, void **items);
 
 /* The same, by anybody. -1: it is not open, or somebody is about to queue what was in it. */
 int64_t hold_raid(struct hold *h, void **items, struct filch_group **group);
+
+/* The owner finds it closed behind the item of this place: has a raider had that one? */
+bool hold_lost(struct hold *h, uint32_t place);
+
+/* To one that is mine and not full. False: it was raided, and this item is still the caller's. */
+static inline bool hold_add(struct hold *h, void *item)
+{
+	uint32_t i = load_relaxed(&h->n); /* relaxed: the owner's own */
+
+	/* Relaxed: before n. */
+	store_relaxed(&h->item[i], item);
+	/* Release: the item before n. Pairs with hold_raid(). */
+	store_release(&h->n, i + 1);
+	compiler_barrier();
+	/* Relaxed: after n, by the barrier that a raider makes us pass. Pairs with hold_raid(). */
+	return load_relaxed(&h->open) || hold_lost(h, i);
+}
 
 static inline bool hold_is_open(const struct hold *h)
 {

@@ -8,10 +8,12 @@
 
 #include "worker.h"
 
-static void add(struct filch_stats *out, const struct filch_stats *s)
+static void add(struct filch_stats *out, const struct worker *w)
 {
+	const struct filch_stats *s = &w->stats;
+
 	/* Relaxed: statistics; pair with count_up(). */
-	out->tasks += load_relaxed(&s->tasks);
+	out->tasks += load_relaxed(&w->done);
 	out->published += load_relaxed(&s->published);
 	out->steals += load_relaxed(&s->steals);
 	out->steal_misses += load_relaxed(&s->steal_misses);
@@ -73,7 +75,7 @@ int filch_stats(filch *rt, int worker, struct filch_stats *out)
 	n = (int)load_seq(&rt->known); /* also those that have left: a total never falls */
 	for (int i = 0; i < n; i++) {
 		if (worker == -1 || worker == i)
-			add(out, &rt->worker[i]->stats);
+			add(out, rt->worker[i]);
 	}
 	if (worker == -1) {
 		uint64_t idle = waiting(rt), all = pending(rt);

@@ -3,13 +3,14 @@
 
 #include <errno.h>
 
-/* What a task's slot holds. */
+/* What a task's slot holds: a node, or one on the stack of filch_run. */
 struct __attribute__((may_alias)) task {
 	filch_fn *fn;
 	void *arg;
-	struct filch_group *group;
-	/* Of filch_run, whose stack the slot lies on; NULL: the slot is a node. */
-	struct waiter *waiter;
+	union {
+		struct filch_group *group; /* in a node; may be NULL */
+		struct waiter *waiter;     /* in the other one */
+	};
 };
 
 static struct task *task_in(struct filch_slot_ *slot)
@@ -81,7 +82,7 @@ void task_take_back(struct filch *rt)
 	refuse(rt);
 }
 
-void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group)
+static inline void begin(struct worker *w, filch_fn *fn, struct filch_group *group)
 {
 	if (w->group != group)
 		group_settle(w);
@@ -90,36 +91,55 @@ void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group)
 	w->current->origin = NULL;
 }
 
-void task_end(struct filch_group *group)
+static inline void end(struct worker *w, struct filch_group *group)
 {
-	struct worker *w = worker_here();
-
 	w->current->group = NULL;
 	/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
 	store_release(&w->done, w->done + 1);
-	count_up(&w->stats.tasks); /* relaxed inside: a statistic */
 	if (group)
 		group_done(w, group);
 }
 
-static void run_task(struct filch_slot_ *slot)
+void task_begin(struct worker *w, filch_fn *fn)
+{
+	begin(w, fn, NULL);
+}
+
+void task_end(struct worker *w)
+{
+	end(w, NULL);
+}
+
+static void run_node(struct filch_slot_ *slot)
 {
 	struct task t = *task_in(slot);
 	struct worker *w = worker_here();
 
-	task_begin(w, t.fn, t.group);
-	if (!t.waiter)
-		node_give(&w->nodes, &w->rt->nodes, slot);
+	begin(w, t.fn, t.group);
+	node_give(&w->nodes, &w->rt->nodes, slot);
 	t.fn(t.arg);
-	give_place(worker_here()->rt);
-	task_end(t.group);
-	if (t.waiter && waiter_claim(t.waiter, 0))
+	w = worker_here();
+	give_place(w->rt);
+	end(w, t.group);
+}
+
+static void run_awaited(struct filch_slot_ *slot)
+{
+	struct task t = *task_in(slot);
+	struct worker *w = worker_here();
+
+	begin(w, t.fn, NULL);
+	t.fn(t.arg);
+	w = worker_here();
+	give_place(w->rt);
+	end(w, NULL);
+	if (waiter_claim(t.waiter, 0))
 		waiter_wake(t.waiter);
 }
 
 static void fill(struct filch_slot_ *node, const struct task *t)
 {
-	node->run = run_task;
+	node->run = run_node;
 	*task_in(node) = *t;
 }
 
@@ -259,7 +279,7 @@ static int submit_outside(struct filch *rt, const struct task *t)
 int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
                 struct filch_group *group)
 {
-	struct task t = { fn, arg, group, NULL };
+	struct task t = { fn, arg, { group } };
 	int error;
 
 	if (rt->max_pending && !take_place(rt))
@@ -307,9 +327,9 @@ int task_run(struct filch *rt, filch_fn *fn, void *arg)
 		return error;
 	}
 	w = wait_begin(&thread, FOR_RUN, FILCH_NEVER);
-	slot.run = run_task;
+	slot.run = run_awaited;
 	slot.state = rt;
-	*task_in(&slot) = (struct task){ fn, arg, NULL, w };
+	*task_in(&slot) = (struct task){ fn, arg, .waiter = w };
 	w->value = &slot;
 	/* Forks that could not be published do not depend on this task, which must run now. */
 	w->refusal = 0;

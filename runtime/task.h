@@ -26,9 +26,9 @@ void task_take_back(struct filch *rt);
 bool task_cancelled(struct stack *s);          /* cancel.c */
 bool group_cancelled(const struct filch_group *g); /* group.c */
 
-/* Around a task that this worker runs; it may end on another, and is counted out there. */
-void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group);
-void task_end(struct filch_group *group);
+/* Around a task of no group that a worker runs; it may end on another, and is counted out there. */
+void task_begin(struct worker *w, filch_fn *fn);
+void task_end(struct worker *w);
 
 /*
  * Count a task in, before it can be found; on the worker (or NULL) that submits it. And n out.
@@ -44,6 +44,12 @@ bool group_awaited(const struct filch_group *g);
  * A task of the group has finished on this worker; group.c counts it out when the worker does
  * something else.
  */
-void group_done(struct worker *w, struct filch_group *g);
+static inline void group_done(struct worker *w, struct filch_group *g)
+{
+	if (w->group != g)
+		group_settle(w);
+	w->group = g;
+	w->finished++;
+}
 
 #endif

@@ -171,7 +171,7 @@ static void get_spares(struct worker *w)
 	}
 }
 
-static bool in_hand(struct worker *w)
+static bool take_in_hand(struct worker *w)
 {
 	if (!w->spares)
 		get_spares(w);
@@ -180,6 +180,11 @@ static bool in_hand(struct worker *w)
 	if (!w->slots && (w->slots = slots_new()))
 		w->slots->next = NULL;
 	return w->spares && w->slots;
+}
+
+static bool in_hand(struct worker *w)
+{
+	return (w->spares && w->slots) || take_in_hand(w);
 }
 
 struct slots *worker_take_slots(struct worker *w)
@@ -249,7 +254,7 @@ static struct filch_slot_ *own_item(struct worker *w)
 		gather(w);
 		item = deque_steal(&w->ready);
 	}
-	if (!item && (item = deque_pop(&w->forks)))
+	if (!item && deque_size(&w->forks) && (item = deque_pop(&w->forks)))
 		poison_if_hungry(w);
 	if (!item)
 		item = deque_steal(&w->ready);

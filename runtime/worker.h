@@ -42,7 +42,7 @@ struct worker {
 	uint32_t wakers; /* who is using the thread's id: it does not end under them */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
 	uint64_t whens_begun, whens_ended; /* waits without a stack: see when.c */
-	struct filch_stats stats;
+	struct filch_stats stats; /* but tasks, which are those done */
 
 	/* Nobody else looks at these. */
 	struct filch *rt;
