@@ -84,9 +84,9 @@ static int publish(struct worker *w, struct stack *s, int64_t n)
 	return 0;
 }
 
-int publish_forks(struct worker *w, struct stack *s)
+int publish_private(struct worker *w, struct stack *s)
 {
-	int64_t n = s->slots ? s->words.top - s->split : 0;
+	int64_t n = s->words.top - s->split;
 	int error;
 
 	if (n <= 0)

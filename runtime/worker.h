@@ -217,7 +217,12 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 /*
  * Make the private forks of the calling stack available to others. -ENOMEM: some are still private.
  */
-int publish_forks(struct worker *w, struct stack *s); /* fork.c */
+int publish_private(struct worker *w, struct stack *s); /* fork.c */
+
+static inline int publish_forks(struct worker *w, struct stack *s)
+{
+	return s->slots ? publish_private(w, s) : 0;
+}
 
 /*
  * Let what is ready run first, before the worker's forks too, unlike filch_yield(). Private forks
