@@ -110,8 +110,8 @@ EVERYTHING = {"sleep", "fib", "idle", "files"}
 BASELINE_HAS = EVERYTHING - {"idle"}
 # program, how to prepare its command, what it can do beside /plaintext
 SERVERS = {
-    "filch": (BUILD / "filchd", ours(BUILD / "filchd", "--poller", "epoll"), EVERYTHING),
-    "filch-uring": (BUILD / "filchd", ours(BUILD / "filchd", "--poller", "io_uring"), EVERYTHING),
+    "filch": (BUILD / "filchd", ours(BUILD / "filchd"), EVERYTHING),
+    "filch-epoll": (BUILD / "filchd", ours(BUILD / "filchd", "--poller", "epoll"), EVERYTHING),
     "shared-queue": (BASELINE, ours(BASELINE, "--model", "shared-queue"), BASELINE_HAS),
     "thread": (BASELINE, ours(BASELINE, "--model", "thread"), BASELINE_HAS),
     "nginx": ("nginx", rival(NGINX, "user root;", "nginx", "-e", "/dev/null", "-c", "CONF"),
@@ -120,7 +120,7 @@ SERVERS = {
     "lighttpd": ("lighttpd", rival(LIGHTTPD, "", "lighttpd", "-D", "-f", "CONF"),
                  {"idle", "files"}),
 }
-OURS = ("filch", "filch-uring", "shared-queue", "thread")
+OURS = ("filch", "filch-epoll", "shared-queue", "thread")
 
 
 class Wrong(Exception):
@@ -137,10 +137,6 @@ def missing(name):
     """Why it cannot be measured here; None: it can."""
     if not program(name):
         return "make bench builds it" if name in OURS else "not installed (make deps-rivals)"
-    if name == "filch-uring":
-        usage = subprocess.run([program(name), "--help"], capture_output=True, text=True).stdout
-        if "io_uring" not in usage:
-            return "this filchd has no io_uring"
     return None
 
 
@@ -224,8 +220,6 @@ class Server:
                 break
             try:
                 self.expect("/plaintext", GREETING)
-                if self.name == "filch-uring" and "io_uring" not in self.last_words():
-                    raise Wrong(f"it does without io_uring: {self.last_words()}")
                 return
             except OSError:
                 time.sleep(0.01)

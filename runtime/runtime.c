@@ -18,8 +18,7 @@
 #include "sanitizer.h"
 #include "steal.h"
 
-#define KNOWN_FLAGS   \
-	(FILCH_PIN | FILCH_EPOLL | FILCH_REPORT_OVERFLOW | FILCH_NO_ATFORK | FILCH_IO_URING)
+#define KNOWN_FLAGS   (FILCH_PIN | FILCH_EPOLL | FILCH_REPORT_OVERFLOW | FILCH_NO_ATFORK)
 #define MIN_STACK     ((size_t)16 << 10)
 #define MAX_STACK     ((size_t)1 << 30)
 #define DEFAULT_BLOCKING 64 /* threads */
@@ -61,16 +60,6 @@ static void find_places(struct filch *rt)
 	}
 }
 
-/* epoll unless told: io_uring is not cheaper for everything that a server does (DESIGN.md). */
-static const struct poller_kind *pollers_for(unsigned flags)
-{
-	const struct poller_kind *uring = NULL;
-
-	if ((flags & (FILCH_EPOLL | FILCH_IO_URING)) == FILCH_IO_URING)
-		uring = poller_uring();
-	return uring ? uring : &poller_epoll;
-}
-
 static struct filch *new_runtime(const struct filch_options *o)
 {
 	struct filch *rt = aligned_alloc(CACHE_LINE, sizeof(*rt));
@@ -81,7 +70,9 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->max_pending = o->max_pending;
 	rt->flags = o->flags;
 	rt->blocking.most = o->max_blocking ? o->max_blocking : DEFAULT_BLOCKING;
-	rt->pollers = pollers_for(o->flags);
+	rt->pollers = o->flags & FILCH_EPOLL ? NULL : poller_uring();
+	if (!rt->pollers)
+		rt->pollers = &poller_epoll;
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->cpus = cpus_allowed();

@@ -24,8 +24,8 @@ static filch *start(const struct options *o)
 	struct filch_options options = { .workers = (unsigned)o->workers,
 		                         .flags = FILCH_REPORT_OVERFLOW };
 
-	if (strcmp(o->poller, "io_uring") == 0)
-		options.flags |= FILCH_IO_URING;
+	if (strcmp(o->poller, "epoll") == 0)
+		options.flags |= FILCH_EPOLL;
 	return filch_start(&options);
 }
 

@@ -44,7 +44,7 @@ static struct option table[] = {
 	{ "--model", ABSENT, FIELD(model), 0, 0, "", "what serves the connections (the first)" },
 	{ "--root", TEXT, FIELD(root), 0, 0, "DIR", "what is below /files/ (nothing)" },
 	{ "--poller", CHOICE, FIELD(poller), 0, 0, "auto|io_uring|epoll",
-	  "how to wait for descriptors (auto: epoll)" },
+	  "how to wait for descriptors (auto)" },
 	{ "--max-connections", COUNT, FIELD(max_connections), 1, BILLION, "N",
 	  "the others wait in the backlog (100000)" },
 	{ "--max-pending", COUNT, FIELD(max_pending), 0, BILLION, "N",

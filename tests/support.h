@@ -101,8 +101,8 @@ static inline filch *start_with(struct filch_options options)
 {
 	filch *rt;
 
-	if (environment("FILCH_TEST_IO_URING", 0))
-		options.flags |= FILCH_IO_URING;
+	if (environment("FILCH_TEST_EPOLL", 0))
+		options.flags |= FILCH_EPOLL;
 	rt = filch_start(&options);
 	CHECK(rt);
 	return rt;

@@ -60,12 +60,10 @@ struct filch_options {       /* zero means default, so {0} is a full set of defa
 
 /* Bind each worker to a CPU; those that share a cache take from each other first. */
 #define FILCH_PIN 1u
-#define FILCH_EPOLL 2u           /* do not use io_uring; as it is without FILCH_IO_URING */
+#define FILCH_EPOLL 2u           /* do not use io_uring */
 /* Name the task and the stack size on stderr when a stack overflows. */
 #define FILCH_REPORT_OVERFLOW 4u
 #define FILCH_NO_ATFORK 8u       /* install no pthread_atfork handlers */
-/* Wait for descriptors with io_uring where it works, and there is no FILCH_EPOLL. */
-#define FILCH_IO_URING 256u
 
 /*
  * Start a runtime. NULL options mean defaults. Any number of runtimes may live in a process. NULL

@@ -44,8 +44,6 @@ Test(start, the_extremes_that_are_allowed_work)
 		{ .workers = 1, .stack_size = (size_t)1 << 30 },
 		{ .workers = 2, .stack_size = (16 << 10) + 1 },
 		{ .workers = 2, .flags = FILCH_PIN | FILCH_EPOLL | FILCH_REPORT_OVERFLOW | FILCH_NO_ATFORK },
-		{ .workers = 2, .flags = FILCH_IO_URING },
-		{ .workers = 2, .flags = FILCH_IO_URING | FILCH_EPOLL },
 		{ .workers = 2, .max_blocking = UINT32_MAX, .max_pending = SIZE_MAX },
 	};
 
