@@ -28,7 +28,9 @@
  * somebody hungry closes it again; a worker that goes to sleep counts itself hungry before it looks
  * at open (W2 and W4 in park.c). So the sleeper finds it open, and raids it, or the owner sees the
  * sleeper. A hold that was raided is closed, and the next item takes the usual way. Who finds the
- * lock taken leaves it: its holder moves the items, and wakes somebody if that is needed.
+ * lock taken waits until the hold is closed: then its holder moves the items, and wakes somebody if
+ * that is needed. Not so a raider that came late, found it closed, and still has the lock when the
+ * owner has opened it again: so being locked is not enough.
  *
  * The lock is held across barrier_heavy(), a few microseconds, in which only the owner may have to wait.
  */
@@ -77,11 +79,25 @@ int64_t hold_close(struct hold *h, void **items)
 	return n;
 }
 
+/*
+ * The lock, as long as the hold is open. Who has it is about to close it, or found it closed and is
+ * about to let go.
+ */
+static bool enter(struct hold *h)
+{
+	while (hold_is_open(h)) {
+		if (try_lock(&h->word))
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
 int64_t hold_raid(struct hold *h, void **items, struct filch_group **group)
 {
 	int64_t n = -1;
 
-	if (!hold_is_open(h) || !try_lock(&h->word))
+	if (!enter(h))
 		return -1;
 	if (hold_is_open(h)) {
 		store_seq(&h->open, 0);

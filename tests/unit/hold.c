@@ -54,6 +54,34 @@ Test(hold, an_item_that_comes_after_a_raid_is_its_owners)
 	CHECK(!h.mine);
 }
 
+static void *raid_once(void *hold)
+{
+	struct filch_group *group;
+	void *items[HOLD];
+
+	return (void *)(intptr_t)hold_raid(hold, items, &group);
+}
+
+/* As when one that came late for the last opening has the lock, and takes nothing. */
+Test(hold, who_finds_the_lock_taken_waits_while_it_is_open)
+{
+	struct hold h = { 0 };
+	uint64_t word;
+	pthread_t id;
+	void *n;
+
+	barrier_prepare();
+	CHECK(barrier_works_);
+	hold_open(&h, NULL);
+	CHECK(hold_add(&h, item(1)));
+	word = lock(&h.word);
+	id = thread(raid_once, &h);
+	usleep(20000);
+	unlock(&h.word, word);
+	CHECK_EQ(pthread_join(id, &n), 0);
+	CHECK_EQ((intptr_t)n, 1);
+}
+
 /* ---- one owner, several raiders ---- */
 
 #define RAIDERS 3
