@@ -341,7 +341,8 @@ void ready_here(struct worker *w, struct filch_slot_ *item)
 {
 	if (deque_push_one(&w->ready, item))
 		inbox_put(&w->inbox, item);
-	wake_one(w->rt);
+	if (!w->gathers)
+		wake_one(w->rt);
 }
 
 void ready_from_outside(struct filch *rt, struct filch_slot_ *item)

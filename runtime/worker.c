@@ -233,12 +233,17 @@ void expire(struct timers *ts)
 	}
 }
 
+/* A single item is what this worker takes next: nobody is woken for it. */
 void gather(struct worker *w)
 {
 	collect(w, w);
+	w->gathers = true;
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
+	w->gathers = false;
+	if (deque_size(&w->ready) + deque_size(&w->forks) > 1)
+		wake_one(w->rt);
 }
 
 static struct filch_slot_ *own_item(struct worker *w)

@@ -51,6 +51,7 @@ struct worker {
 	unsigned index;
 	unsigned random;
 	bool fair;      /* look at what is ready first, before forks */
+	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned batch; /* how many forks to publish next time */
 	struct worker *robbed; /* from whom it took a fork in its last search */
