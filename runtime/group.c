@@ -109,7 +109,7 @@ int filch_group_submit(filch_group *g, filch_fn *fn, void *arg)
 {
 	if (!g || !g->rt_ || !fn)
 		return -EINVAL;
-	if (load_seq(&g->error_) || (g->parent_ && group_cancelled(g->parent_)))
+	if (group_cancelled(g))
 		return -ECANCELED;
 	return task_submit(g->rt_, worker_of(g->rt_), fn, arg, g);
 }

@@ -82,45 +82,17 @@ void task_take_back(struct filch *rt)
 	refuse(rt);
 }
 
-static inline void begin(struct worker *w, filch_fn *fn, struct filch_group *group)
-{
-	if (w->group != group)
-		group_settle(w);
-	store_relaxed(&w->current->task, fn); /* relaxed: the dump may read it at any time */
-	w->current->group = group;
-	w->current->origin = NULL;
-}
-
-static inline void end(struct worker *w, struct filch_group *group)
-{
-	w->current->group = NULL;
-	/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
-	store_release(&w->done, w->done + 1);
-	if (group)
-		group_done(w, group);
-}
-
-void task_begin(struct worker *w, filch_fn *fn)
-{
-	begin(w, fn, NULL);
-}
-
-void task_end(struct worker *w)
-{
-	end(w, NULL);
-}
-
 static void run_node(struct filch_slot_ *slot)
 {
 	struct task t = *task_in(slot);
 	struct worker *w = worker_here();
 
-	begin(w, t.fn, t.group);
+	task_begin(w, t.fn, t.group);
 	node_give(&w->nodes, &w->rt->nodes, slot);
 	t.fn(t.arg);
 	w = worker_here();
 	give_place(w->rt);
-	end(w, t.group);
+	task_end(w, t.group);
 }
 
 static void run_awaited(struct filch_slot_ *slot)
@@ -128,11 +100,11 @@ static void run_awaited(struct filch_slot_ *slot)
 	struct task t = *task_in(slot);
 	struct worker *w = worker_here();
 
-	begin(w, t.fn, NULL);
+	task_begin(w, t.fn, NULL);
 	t.fn(t.arg);
 	w = worker_here();
 	give_place(w->rt);
-	end(w, NULL);
+	task_end(w, NULL);
 	if (waiter_claim(t.waiter, 0))
 		waiter_wake(t.waiter);
 }

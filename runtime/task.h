@@ -26,10 +26,6 @@ void task_take_back(struct filch *rt);
 bool task_cancelled(struct stack *s);          /* cancel.c */
 bool group_cancelled(const struct filch_group *g); /* group.c */
 
-/* Around a task of no group that a worker runs; it may end on another, and is counted out there. */
-void task_begin(struct worker *w, filch_fn *fn);
-void task_end(struct worker *w);
-
 /*
  * Count a task in, before it can be found; on the worker (or NULL) that submits it. And n out.
  */
@@ -50,6 +46,28 @@ static inline void group_done(struct worker *w, struct filch_group *g)
 		group_settle(w);
 	w->group = g;
 	w->finished++;
+}
+
+/*
+ * Around a task, of this group or (NULL) of none, on the worker that runs it: it may end on another,
+ * and is counted out there.
+ */
+static inline void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group)
+{
+	if (w->group != group)
+		group_settle(w);
+	store_relaxed(&w->current->task, fn); /* relaxed: the dump may read it at any time */
+	w->current->group = group;
+	w->current->origin = NULL;
+}
+
+static inline void task_end(struct worker *w, struct filch_group *group)
+{
+	w->current->group = NULL;
+	/* Release: what the task admitted before its end. Pairs with the sums in runtime_quiet(). */
+	store_release(&w->done, w->done + 1);
+	if (group)
+		group_done(w, group);
 }
 
 #endif

@@ -137,9 +137,9 @@ static void run_when(struct filch_slot_ *slot)
 	if (!result)
 		return;
 	when_give(&w->whens, &w->rt->whens, e);
-	task_begin(w, (filch_fn *)(uintptr_t)fn);
+	task_begin(w, (filch_fn *)(uintptr_t)fn, NULL);
 	fn(result, arg);
-	task_end(worker_here());
+	task_end(worker_here(), NULL);
 }
 
 /* 0: it waits, or runs soon. */
