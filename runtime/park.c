@@ -26,6 +26,10 @@
  * another takes them out of sight for a moment, in which somebody may pass W4: so it does P2 and P3
  * again afterwards (collect() in steal.c).
  *
+ * A single item needs no P2 if a worker has brought it in between two items and takes it next
+ * (gather() in worker.c): nobody else has to see it, and the worker does not sleep before that. It
+ * does P2 once all is in, if there is more than the one.
+ *
  * The claim moves the claimed worker from asleep to searching on its behalf, before that worker
  * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search
  * first and the count would be wrong), so that a burst of submits wakes once and not once for each

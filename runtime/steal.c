@@ -339,9 +339,11 @@ struct port *enter_port(struct filch *rt)
 
 void ready_here(struct worker *w, struct filch_slot_ *item)
 {
-	if (deque_push_one(&w->ready, item))
+	bool queued = deque_push_one(&w->ready, item) == 0;
+
+	if (!queued)
 		inbox_put(&w->inbox, item);
-	if (!w->gathers)
+	if (!queued || !w->gathers)
 		wake_one(w->rt);
 }
 

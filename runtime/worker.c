@@ -146,7 +146,7 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 	count_up(&w->stats.waits); /* relaxed inside: a statistic */
 	drop_slots(w, w->current);
 	w = switch_to(w, next_stack(w), after, arg);
-	*w->errno_at = saved;
+	*w->errno_at = saved; /* of the thread in which the task goes on */
 }
 
 /*
@@ -233,7 +233,7 @@ void expire(struct timers *ts)
 	}
 }
 
-/* A single item is what this worker takes next: nobody is woken for it. */
+/* A single item is what this worker takes next: nobody is woken for it. See park.c. */
 void gather(struct worker *w)
 {
 	collect(w, w);

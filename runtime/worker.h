@@ -46,7 +46,7 @@ struct worker {
 
 	/* Nobody else looks at these. */
 	struct filch *rt;
-	int *errno_at; /* its thread's */
+	int *errno_at; /* its thread's errno, which a task must not look up across a wait */
 	struct place place; /* all the same for those that are not bound */
 	unsigned index;
 	unsigned random;
