@@ -19,11 +19,11 @@
 #include "descriptor.h"
 #include "worker.h"
 
-/* Protects the list of runtimes. */
+/* Protects the list of runtimes, and that none of them ends while somebody goes over it. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static struct filch *runtimes;
 
-void atfork_add(struct filch *rt)
+void runtimes_add(struct filch *rt)
 {
 	pthread_mutex_lock(&gate);
 	rt->next = runtimes;
@@ -31,7 +31,7 @@ void atfork_add(struct filch *rt)
 	pthread_mutex_unlock(&gate);
 }
 
-void atfork_remove(struct filch *rt)
+void runtimes_remove(struct filch *rt)
 {
 	struct filch **at = &runtimes;
 
@@ -39,6 +39,14 @@ void atfork_remove(struct filch *rt)
 	while (*at != rt)
 		at = &(*at)->next;
 	*at = rt->next;
+	pthread_mutex_unlock(&gate);
+}
+
+void runtimes_each(void (*visit)(struct filch *rt, void *arg), void *arg)
+{
+	pthread_mutex_lock(&gate);
+	for (struct filch *rt = runtimes; rt; rt = rt->next)
+		visit(rt, arg);
 	pthread_mutex_unlock(&gate);
 }
 

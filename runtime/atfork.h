@@ -10,7 +10,10 @@ struct filch;
 void atfork_install(void); /* the handlers, once in a process */
 
 /* A runtime lives between these. */
-void atfork_add(struct filch *rt);
-void atfork_remove(struct filch *rt);
+void runtimes_add(struct filch *rt);
+void runtimes_remove(struct filch *rt);
+
+/* All that live: none of them ends meanwhile. */
+void runtimes_each(void (*visit)(struct filch *rt, void *arg), void *arg);
 
 #endif

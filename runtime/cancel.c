@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Cancelling what waits. The canceller marks the group, or the runtime, and then goes over all
- * stacks of the runtime and ends the waits of those that belong to it. So a wait pays for it with
+ * stacks of the runtime (for a group of all runtimes, since one may be nested in another's) and ends
+ * the waits of those that belong to it. So a wait pays for it with
  * two stores and a look, and the cancel with a visit to every stack.
  *
  * Nothing is missed. A wait announces itself and looks at the mark, the canceller sets the mark and
@@ -18,7 +19,8 @@
  * If A2 does not see the mark, B3 sees at least A1. While it finds HELD it looks again: A3 waits
  * for nobody but holders of locks of a few instructions. Then it finds WAITING, and claims it, or
  * an end that came first. A stack that is made after B3 has gone over all stacks begins its waits
- * after B1 (the lock of the stacks is taken by both), and A2 sees it.
+ * after B1 (the lock of the stacks is taken by both; for a runtime that starts, that of their
+ * list), and A2 sees it.
  *
  * Whether a wait belongs to the group must be found out by following pointers that lie in the
  * task's memory: its group, that one's parent, the stack that forked it. They stay as they are
@@ -33,13 +35,10 @@
  */
 #include <errno.h>
 
+#include "atfork.h"
 #include "barrier.h"
 #include "descriptor.h"
 #include "task.h"
-
-struct cancel {
-	const struct filch_group *group; /* NULL: all of the runtime */
-};
 
 static bool nested_in(const struct filch_group *g, const struct filch_group *outer)
 {
@@ -59,14 +58,14 @@ static void cancel_job(struct job *j)
 		waiter_let_go(&j->waiter);
 }
 
-static void cancel_wait(struct stack *s, void *cancel)
+/* If it belongs to the group; NULL: all of the runtime. */
+static void cancel_wait(struct stack *s, void *group)
 {
-	const struct cancel *c = cancel;
 	struct waiter *w = &s->waiter;
 
 	if (!waiter_hold(w))
 		return;
-	if (!c->group || nested_in(group_of(s), c->group)) {
+	if (!group || nested_in(group_of(s), group)) {
 		if (can_be_cancelled(w)) {
 			waiter_end(w, -ECANCELED);
 			return;
@@ -77,34 +76,29 @@ static void cancel_wait(struct stack *s, void *cancel)
 	waiter_let_go(w);
 }
 
-/* The runtime may end by what is cancelled, but is not freed before we leave it. */
-static void cancel_waits(struct filch *rt, const struct filch_group *group)
+static void cancel_waits(struct filch *rt, void *group)
 {
-	struct cancel c = { group };
-
-	barrier_heavy();
-	stacks_each(&rt->stacks, cancel_wait, &c);
+	stacks_each(&rt->stacks, cancel_wait, group);
 }
 
 void filch_group_cancel(filch_group *g, int error)
 {
-	struct filch *rt = g->rt_;
 	int none = 0;
 
-	if (!rt)
+	if (!g->rt_ || !cas_seq(&g->error_, &none, error ? error : -ECANCELED))
 		return;
-	add_seq(&rt->visitors, 1);
-	if (cas_seq(&g->error_, &none, error ? error : -ECANCELED))
-		cancel_waits(rt, g);
-	add_seq(&rt->visitors, -(uint64_t)1);
+	barrier_heavy();
+	runtimes_each(cancel_waits, g);
 }
 
+/* The runtime may end by what is cancelled, but is not freed before we leave it. */
 void filch_cancel(filch *rt)
 {
 	if (!rt)
 		return;
 	add_seq(&rt->visitors, 1);
 	if (!exchange_seq(&rt->cancelled, 1)) {
+		barrier_heavy();
 		cancel_waits(rt, NULL);
 		descriptors_cancel(rt);
 	}

@@ -140,7 +140,7 @@ filch *filch_start(const struct filch_options *options)
 		errno = -error;
 		return NULL;
 	}
-	atfork_add(rt);
+	runtimes_add(rt);
 	errno = saved;
 	return rt;
 }
@@ -155,7 +155,7 @@ static void *finish(void *runtime)
 	while (load_seq(&rt->visitors))
 		sched_yield();
 	descriptors_forget(rt, NULL);
-	atfork_remove(rt);
+	runtimes_remove(rt);
 	free_runtime(rt);
 	return NULL;
 }

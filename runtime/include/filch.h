@@ -161,8 +161,7 @@ FILCH_API int filch_group_wait_until(filch_group *g, int64_t deadline);
  * semaphores, channels and conditions (with the mutex held again) answer -ECANCELED, also those
  * that wait already, where they would have to wait; what can finish without does. But locking a
  * mutex, joining, filch_run, filch_block and waiting for a group go on as ever, so that cleaning up
- * works. From any thread or task; takes as long as a look at every stack that the runtime has. (A
- * nested group of another runtime: its tasks begin no more waits; those that wait there go on.)
+ * works. From any thread or task; takes as long as a look at every stack of the process.
  */
 FILCH_API void filch_group_cancel(filch_group *g, int error);
 

@@ -380,6 +380,40 @@ Test(cancel, forks_and_nested_groups_belong_to_it_and_others_do_not)
 	tear_down(&t);
 }
 
+/* As nest(), in another runtime. */
+static void nest_elsewhere(void *things)
+{
+	struct things *t = things;
+	filch_group inner;
+
+	filch_group_init(&inner, t->rt);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(filch_group_submit(&inner, sleep_here, t), 0);
+	CHECK_EQ(filch_group_submit(&inner, nest, t), 0);
+	CHECK_EQ(filch_group_wait(&inner), 0);
+}
+
+Test(cancel, nested_groups_of_another_runtime_belong_to_it)
+{
+	filch *rt = start(), *other = start();
+	filch_group outer;
+	struct things t;
+
+	set_up(&t);
+	t.rt = other;
+	filch_group_init(&outer, rt);
+	CHECK_EQ(filch_group_submit(&outer, nest_elsewhere, &t), 0);
+	CHECK_EQ(filch_submit(other, sleep_beside, &t), 0);
+	until(&t.begun, 11);
+	filch_group_cancel(&outer, 0);
+	CHECK_EQ(filch_group_wait(&outer), -ECANCELED);
+	CHECK_EQ(t.ended, 10);
+	filch_sem_post(&t.sem);
+	stop(rt);
+	stop(other);
+	tear_down(&t);
+}
+
 /* ---- races ---- */
 
 static void wait_somehow(void *things)
