@@ -13,7 +13,6 @@
 #include "wait.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "barrier.h"
 #include "futex.h"
@@ -267,17 +266,13 @@ static int wait_somewhere(struct leaving *l)
 }
 
 /*
- * Has it passed for sure? The coarse clock is never ahead and costs a tenth; what passed since its
- * last tick is left to the timer.
+ * Has it passed for sure? The watcher's clock is never ahead and costs a load; what passed since its
+ * last tick is left to the timer. A thread looks at the clock itself before it sleeps.
  */
-static bool passed(int64_t deadline)
+static bool passed(const struct stack *s, int64_t deadline)
 {
-	struct timespec t;
-
-	if (deadline == FILCH_NEVER || deadline <= 0)
-		return deadline <= 0;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return t.tv_sec * (int64_t)1000000000 + t.tv_nsec >= deadline;
+	/* Relaxed: a time. */
+	return deadline <= 0 || (s && deadline <= load_relaxed(&s->rt->watch.now));
 }
 
 struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
@@ -296,7 +291,7 @@ struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 	w->stack = s;
 	w->value = NULL;
 	w->timer.when = deadline;
-	if (passed(deadline))
+	if (passed(s, deadline))
 		w->refusal = -ETIMEDOUT;
 	return w;
 }
