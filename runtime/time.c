@@ -61,7 +61,8 @@ void filch_yield(void)
 	if (!others_here(w)) {
 		count_up(&w->tick); /* relaxed inside: the watcher only compares */
 		gather(w);
+		if (!others_here(w))
+			return;
 	}
-	if (others_here(w))
-		leave_stack(w, queue_again, w->current);
+	leave_stack(w, queue_again, w->current);
 }
