@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * http-load: clients of an HTTP server, for bench/http. One thread, any number of connections to
- * 127.0.0.1, each of which asks again as soon as it was answered.
+ * 127.0.0.1, each of which asks again as soon as it was answered, or (--rate) when its next request
+ * is due. Then a latency is counted from when the request was due, also of one that could not be
+ * asked or was not answered until the end: or a server that leaves a client without an answer would
+ * be spared all that this client had meant to ask (G. Tene, "How NOT to measure latency", 2013).
  *
  * It says "warm" on stdout when the warm-up is over and goes on when it gets a byte on stdin, so
  * that whoever reads the server's counters does it between two requests; at the end it prints a
@@ -42,6 +45,7 @@ struct connection {
 	unsigned missing;             /* answers */
 	size_t body;                  /* bytes that are still to come of this one's */
 	int64_t since;                /* when it was asked */
+	unsigned due;                 /* with --rate: requests, the one that is asked among them */
 	bool closing;                 /* answered: the server's close is to come */
 	bool fresh;                   /* not yet answered on this connection */
 	size_t carried;
@@ -53,7 +57,7 @@ struct connection {
 #define BUCKETS (60 * STEPS)
 
 static struct {
-	unsigned port, connections, pipeline, idle, every, beside;
+	unsigned port, connections, pipeline, idle, every, beside, rate;
 	double seconds, warm;
 	const char *path, *also;
 	bool close;
@@ -64,7 +68,9 @@ static struct connection *all;
 static int poller;
 static char chunk[CARRY + CHUNK];
 
-static uint64_t answers, others, reconnects, turn;
+static uint64_t answers, others, reconnects, turn, unanswered;
+static int64_t next_due; /* with --rate, and whose request that is */
+static unsigned next_turn;
 static uint64_t bucket[BUCKETS];
 
 static int64_t now(void)
@@ -153,7 +159,7 @@ static void ask(struct connection *c)
 
 	c->asked = next_question(c);
 	c->missing = c->asked->depth;
-	if (!options.close) /* there it counts from the connect on */
+	if (!options.close && !options.rate) /* otherwise from the connect on, or since it is due */
 		c->since = now();
 	do
 		n = send(c->fd, c->asked->text, c->asked->length, MSG_NOSIGNAL);
@@ -176,7 +182,8 @@ static void open_connection(struct connection *c)
 	c->carried = c->body = 0;
 	c->closing = false;
 	c->fresh = true;
-	c->since = now();
+	if (!options.rate)
+		c->since = now();
 	if (c->fd < 0)
 		fail("socket", strerror(errno));
 	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS)
@@ -190,8 +197,54 @@ static void open_connection(struct connection *c)
 static void reopen(struct connection *c)
 {
 	close(c->fd);
+	c->fd = -1;
+	c->asked = NULL;
+	if (options.rate && !c->due)
+		return;
 	open_connection(c);
 	ask(c);
+}
+
+/* ---- a rate: requests are due at even distances, and each connection has its turn -------------- */
+
+static int64_t distance(void)
+{
+	return BILLION / options.rate;
+}
+
+static void ask_when_due(int64_t when)
+{
+	while (options.rate && next_due <= when) {
+		struct connection *c = &all[next_turn];
+
+		if (!c->due++) {
+			c->since = next_due;
+			if (c->fd < 0)
+				open_connection(c);
+			if (!c->asked)
+				ask(c);
+		}
+		next_turn = (next_turn + 1) % options.connections;
+		next_due += distance();
+	}
+}
+
+/* One is answered. */
+static void next_is_due(struct connection *c)
+{
+	c->due--;
+	c->since += options.connections * distance();
+}
+
+/* What was due and is not answered has waited at least until now. */
+static void count_unanswered(int64_t when)
+{
+	for (struct connection *c = all; options.rate && c < all + options.connections; c++) {
+		for (; c->due && c->since < when; next_is_due(c)) {
+			note(when - c->since, 1);
+			unanswered++;
+		}
+	}
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -226,6 +279,8 @@ static void answered(struct connection *c, int64_t when)
 		note(when - c->since, 1);
 	c->fresh = false;
 	c->missing--;
+	if (options.rate)
+		next_is_due(c);
 }
 
 /* Take in what came; returns where a head begins that is not whole, or the end. */
@@ -262,7 +317,7 @@ static void ended(struct connection *c)
 	if (!c->closing && (options.close || c->fresh || c->body || c->carried))
 		fail(options.path, "closed without an answer");
 	reconnects += !c->closing;
-	if (!c->asked)
+	if (c >= all + options.connections)
 		fail("an idle connection", "closed");
 	reopen(c);
 }
@@ -288,24 +343,28 @@ static void readable(struct connection *c)
 	memcpy(c->carry, rest, c->carried);
 	if (c->missing || !c->asked)
 		return;
-	if (c >= all + options.connections)
-		c->asked = NULL;
-	else if (options.close)
+	if (options.close)
 		c->closing = true;
-	else
+	else if (c < all + options.connections && (!options.rate || c->due))
 		ask(c);
+	else
+		c->asked = NULL;
 }
 
 static void run(double seconds)
 {
 	struct epoll_event events[EVENTS];
-	int64_t end = now() + (int64_t)(seconds * 1e9), left;
+	int64_t start = now(), end = start + (int64_t)(seconds * 1e9);
 
-	while ((left = end - now()) > 0) {
-		int n = epoll_wait(poller, events, EVENTS, (int)(left / 1000000) + 1);
+	for (int64_t at = start; at < end; at = now()) {
+		int64_t until = options.rate && next_due < end ? next_due : end;
+		int64_t left = until > at ? until - at : 0;
+		struct timespec most = { left / BILLION, left % BILLION };
+		int n = epoll_pwait2(poller, events, EVENTS, &most, NULL);
 
 		for (int i = 0; i < n; i++)
 			readable(events[i].data.ptr);
+		ask_when_due(now());
 	}
 }
 
@@ -341,15 +400,18 @@ static void start_counting(int64_t when)
 {
 	memset(bucket, 0, sizeof(bucket));
 	answers = others = reconnects = 0;
-	for (unsigned i = 0; i < options.connections; i++)
+	next_due = when;
+	for (unsigned i = 0; i < options.connections; i++) {
 		all[i].since = when;
+		all[i].due = all[i].due > 0;
+	}
 }
 
 static void report(double seconds)
 {
-	printf("{\"requests\": %" PRIu64 ", \"others\": %" PRIu64 ", \"seconds\": %.6f, "
-	       "\"reconnects\": %" PRIu64,
-	       answers, others, seconds, reconnects);
+	printf("{\"requests\": %" PRIu64 ", \"others\": %" PRIu64 ", \"unanswered\": %" PRIu64
+	       ", \"seconds\": %.6f, \"reconnects\": %" PRIu64,
+	       answers, others, unanswered, seconds, reconnects);
 	printf(", \"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f}\n", percentile(50),
 	       percentile(99), percentile(99.9));
 }
@@ -359,6 +421,7 @@ static _Noreturn void usage(void)
 	fputs("usage: http-load --port N [--path PATH] [--connections N] [--seconds S] [--warm S]\n"
 	      "  --pipeline N  requests in one send\n"
 	      "  --close       a connection for each\n"
+	      "  --rate N      requests a second, all connections together\n"
 	      "  --idle N      so many more that ask once and then wait\n"
 	      "  --also PATH   not in the latencies: --every N th request, or what --beside N\n"
 	      "                of the connections ask\n",
@@ -374,11 +437,13 @@ static void parse(int argc, char **argv)
 		{ "warm", 1, NULL, 'w' },        { "pipeline", 1, NULL, 'l' },
 		{ "close", 0, NULL, 'x' },       { "idle", 1, NULL, 'i' },
 		{ "also", 1, NULL, 'o' },        { "every", 1, NULL, 'e' },
-		{ "beside", 1, NULL, 'b' },      { NULL, 0, NULL, 0 },
+		{ "beside", 1, NULL, 'b' },      { "rate", 1, NULL, 'r' },
+		{ NULL, 0, NULL, 0 },
 	};
 	unsigned *number[128] = {
 		['p'] = &options.port, ['c'] = &options.connections, ['l'] = &options.pipeline,
-		['i'] = &options.idle, ['e'] = &options.every,       ['b'] = &options.beside
+		['i'] = &options.idle, ['e'] = &options.every,       ['b'] = &options.beside,
+		['r'] = &options.rate
 	};
 	int option;
 
@@ -399,7 +464,7 @@ static void parse(int argc, char **argv)
 			*number[option] = (unsigned)strtoul(optarg, NULL, 10);
 	}
 	if (optind < argc || !options.port || !options.connections || !options.pipeline ||
-	    options.beside > options.connections ||
+	    options.beside > options.connections || (options.rate && options.pipeline > 1) ||
 	    !options.also != !(options.every || options.beside))
 		usage();
 }
@@ -419,9 +484,13 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < options.idle; i++)
 		open_idle(&all[options.connections + i]);
 	for (unsigned i = 0; i < options.connections; i++) {
-		open_connection(&all[i]);
-		ask(&all[i]);
+		all[i].fd = -1;
+		if (!options.rate || !options.close)
+			open_connection(&all[i]);
+		if (!options.rate)
+			ask(&all[i]);
 	}
+	next_due = now();
 	run(options.warm);
 	puts("warm");
 	fflush(stdout);
@@ -430,6 +499,7 @@ int main(int argc, char **argv)
 	began = now();
 	start_counting(began);
 	run(options.seconds);
+	count_unanswered(now());
 	report((double)(now() - began) / 1e9);
 	return 0;
 }
