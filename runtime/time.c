@@ -35,9 +35,13 @@ static void queue_again(struct worker *w, void *stack)
 
 void make_room(struct worker *w)
 {
+	struct stack *s = w->current;
+
 	gather(w); /* to go on behind what is ready by now */
-	w->fair = true;
-	leave_stack(w, queue_again, w->current);
+	w->room = deque_size(&w->ready) + 1;
+	s->gave_way = true;
+	leave_stack(w, queue_again, s);
+	s->gave_way = false;
 }
 
 /* Is there anything for this worker to do but the calling task? */

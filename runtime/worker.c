@@ -127,7 +127,7 @@ static struct stack *next_stack(struct worker *w)
 {
 	struct filch_slot_ *item;
 
-	if (w->fair || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) || w->finished)
+	if (w->room || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) || w->finished)
 		return take_spare(w);
 	item = deque_steal(&w->ready);
 	if (!item || item->run != resume) {
@@ -246,6 +246,30 @@ void gather(struct worker *w)
 		wake_one(w->rt);
 }
 
+static bool gave_way(struct filch_slot_ *item)
+{
+	return item->run == resume && container_of(item, struct stack, item)->gave_way;
+}
+
+/*
+ * A computation has made room, and is the last in the ready queue. What waits there comes first, but
+ * for other computations that have made room: these keep their order behind it. Then one of them
+ * goes on, before forks: who took a fork of it instead would have begun one more computation for
+ * each that makes room, and all of them take turns.
+ */
+static struct filch_slot_ *after_room(struct worker *w)
+{
+	while (w->room) {
+		struct filch_slot_ *item = deque_steal(&w->ready);
+
+		w->room = item ? w->room - 1 : 0;
+		if (!item || !gave_way(item))
+			return item;
+		ready_here(w, item);
+	}
+	return deque_steal(&w->ready);
+}
+
 static struct filch_slot_ *own_item(struct worker *w)
 {
 	struct filch_slot_ *item = w->next;
@@ -254,8 +278,9 @@ static struct filch_slot_ *own_item(struct worker *w)
 	w->next = NULL;
 	if (item)
 		return item;
-	if (w->fair || w->tick % FAIR_TICK == 0) {
-		w->fair = false;
+	if (w->room) {
+		item = after_room(w);
+	} else if (w->tick % FAIR_TICK == 0) {
 		gather(w);
 		item = deque_steal(&w->ready);
 	}

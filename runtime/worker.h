@@ -50,7 +50,7 @@ struct worker {
 	struct place place; /* all the same for those that are not bound */
 	unsigned index;
 	unsigned random;
-	bool fair;      /* look at what is ready first, before forks */
+	int64_t room;   /* so many items of the ready queue are to be looked at before its forks */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned batch; /* how many forks to publish next time */

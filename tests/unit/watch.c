@@ -75,6 +75,114 @@ Test(watch, a_task_starts_while_every_worker_computes)
 	stop(rt);
 }
 
+/* Computations that count how often another one of them had its turn. */
+static long turn, turns;
+
+FILCH_VOID_TASK(churn_in_turn, frame, long, number)
+{
+	if (get(&turn) != number) {
+		set(&turn, number);
+		add(&turns, 1);
+	}
+	churn_fork(&frame, 5);
+	churn(frame, 5);
+	churn_join(&frame);
+}
+
+static void compute_in_turn(void *rt)
+{
+	static long numbers;
+	long number = add(&numbers, 1);
+
+	while (get(&go_on))
+		churn_in_turn_run(rt, number);
+}
+
+static void note_turns(void *n)
+{
+	set(n, get(&turns));
+}
+
+Test(watch, a_task_starts_before_computations_that_have_made_room)
+{
+	filch *rt = start_workers(1);
+	filch_group g;
+
+	fill(rt, &g, compute_in_turn, 8);
+	until(&turns, 20); /* each has had its turn, and more than one */
+	for (int i = 0; i < 5; i++) {
+		long before = get(&turns), after = 0;
+
+		CHECK_EQ(filch_submit(rt, note_turns, &after), 0);
+		until(&after, 1);
+		CHECK(after - before <= 2);
+	}
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
+}
+
+/* A computation with forks that the others have no time for: it goes on before them when it has made room. */
+static long forks_begun;
+
+FILCH_VOID_TASK(churn_until_told, frame, int, unused)
+{
+	(void)unused;
+	add(&forks_begun, 1);
+	while (get(&go_on)) {
+		churn_fork(&frame, 5);
+		churn(frame, 5);
+		churn_join(&frame);
+	}
+}
+
+FILCH_VOID_TASK(fork_and_churn, frame, long *, shorts)
+{
+	for (int i = 0; i < 40; i++)
+		churn_until_told_fork(&frame, 0);
+	while (get(shorts) < 5) {
+		churn_fork(&frame, 5);
+		churn(frame, 5);
+		churn_join(&frame);
+	}
+	CHECK_EQ(get(&forks_begun), 1);
+	set(&go_on, 0);
+	for (int i = 0; i < 40; i++)
+		churn_until_told_join(&frame);
+}
+
+static filch *of_forks;
+
+static void run_forks(void *shorts)
+{
+	fork_and_churn_run(of_forks, shorts);
+}
+
+static void *submit_count(void *shorts)
+{
+	CHECK_EQ(filch_submit(of_forks, count, shorts), 0);
+	return NULL;
+}
+
+Test(watch, a_computation_that_has_made_room_goes_on_before_its_forks)
+{
+	filch *rt = of_forks = start_workers(2);
+	filch_group g;
+	long n = 0;
+
+	set(&go_on, 1);
+	filch_group_init(&g, rt);
+	CHECK_EQ(filch_group_submit(&g, run_forks, &n), 0);
+	until(&forks_begun, 1);
+	for (int i = 0; i < 5; i++) {
+		join_thread(thread(submit_count, &n)); /* each thread leaves it with another worker */
+		until(&n, i + 1);
+	}
+	CHECK_EQ(filch_group_wait(&g), 0);
+	CHECK_EQ(forks_begun, 40);
+	stop(rt);
+}
+
 Test(watch, a_deadline_passes_while_every_worker_computes)
 {
 	filch *rt = start();
