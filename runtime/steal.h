@@ -7,9 +7,6 @@
 
 #include "worker.h"
 
-/* Looks at everybody before going to sleep: about as long as waking up again takes. */
-#define STEAL_ROUNDS 16
-
 /*
  * One look at everybody, a random one first; what was taken beyond the one returned lies in w's
  * ready queue. The last one before it sleeps leaves nothing to anybody.

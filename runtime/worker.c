@@ -26,6 +26,7 @@
 
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
+#define MOST_LOOKS 16 /* before it sleeps: about as long as waking up again takes; a power of two */
 #define SPARES    64 /* stacks in hand, at most */
 #define SLOTS     16  /* slot areas in hand, at most */
 
@@ -359,6 +360,27 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	return item;
 }
 
+/*
+ * Look at the others, and once more after a while. The looks become rarer, since each takes lines from
+ * who is at work there; and there are fewer of them if the last time they were in vain, and more if
+ * waiting was worth it.
+ */
+static struct filch_slot_ *look_around(struct worker *w)
+{
+	struct filch_slot_ *item = steal(w, false);
+
+	for (unsigned i = 1; !item && i < w->looks; i++) {
+		for (unsigned turn = 0; turn < 8 * i; turn++)
+			spin_pause();
+		item = steal(w, false);
+		if (item && w->looks < MOST_LOOKS)
+			w->looks *= 2;
+	}
+	if (!item && w->looks > 2)
+		w->looks /= 2;
+	return item;
+}
+
 /* Nothing here: take from others, or sleep until there may be something. NULL when leaving. */
 static struct filch_slot_ *search(struct worker *w)
 {
@@ -371,15 +393,9 @@ static struct filch_slot_ *search(struct worker *w)
 	parking_search(&rt->parking);
 	poison_others(w);
 	while (!item && !leaving(w)) {
-		/*
-		 * Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. And
-		 * each look takes lines from who is at work there: so they become rarer.
-		 */
-		for (int i = 0; i < STEAL_ROUNDS && !item && w->woken; i++) {
-			item = steal(w, false);
-			for (int turn = 0; turn <= 8 * i && !item; turn++)
-				spin_pause();
-		}
+		/* Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. */
+		if (w->woken)
+			item = look_around(w);
 		if (!item)
 			item = sleep_once(w);
 		if (!item)
@@ -440,6 +456,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->index = index;
 	w->random = index * 2654435761u + 1;
 	w->batch = 1;
+	w->looks = MOST_LOOKS;
 	w->woken = true;
 	w->current = &w->thread;
 	w->park.state = AWAY;

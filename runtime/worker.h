@@ -53,6 +53,7 @@ struct worker {
 	int64_t room;   /* so many items of the ready queue are to be looked at before its forks */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
+	unsigned looks; /* how often to look at the others before it sleeps */
 	unsigned batch; /* how many forks to publish next time */
 	struct worker *robbed; /* from whom it took a fork in its last search */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
