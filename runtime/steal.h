@@ -13,6 +13,9 @@
  */
 struct filch_slot_ *steal(struct worker *w, bool last);
 
+/* Take from others, or sleep until there may be something. NULL when leaving. search.c. */
+struct filch_slot_ *search(struct worker *w);
+
 /*
  * Move what threads outside have left with a worker, or a good deal of it, to w's ready queue, where
  * everybody can steal it.

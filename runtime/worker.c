@@ -26,7 +26,6 @@
 
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
-#define MOST_LOOKS 16 /* before it sleeps: about as long as waking up again takes; a power of two */
 #define SPARES    64 /* stacks in hand, at most */
 #define SLOTS     16  /* slot areas in hand, at most */
 
@@ -271,7 +270,7 @@ static struct filch_slot_ *after_room(struct worker *w)
 	return deque_steal(&w->ready);
 }
 
-static struct filch_slot_ *own_item(struct worker *w)
+struct filch_slot_ *own_item(struct worker *w)
 {
 	struct filch_slot_ *item = w->next;
 
@@ -333,86 +332,6 @@ static struct filch_slot_ *own_stack(struct worker *w)
 	return NULL;
 }
 
-/* Sleep until there may be work. The order of these steps is argued in park.c. */
-static struct filch_slot_ *sleep_once(struct worker *w)
-{
-	struct filch *rt = w->rt;
-	bool polling = poller_busy(w->poller);
-	struct filch_slot_ *item;
-
-	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
-	item = steal(w, true);
-	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
-		runtime_end(rt);
-	if (!item && !leaving(w)) {
-		count_up(&w->stats.parks); /* relaxed inside: a statistic */
-		/* Relaxed: an old value costs a move, or leaves one out. */
-		store_relaxed(&w->cpu, sched_getcpu());
-		if (polling)
-			poller_wait(w->poller, timers_bedtime(&w->timers));
-		else
-			park_sleep(&w->park, timers_bedtime(&w->timers));
-	}
-	w->woken = park_leave(&rt->parking, &w->park);
-	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
-	poller_deliver(w->poller);
-	watch_rouse(rt);
-	return item;
-}
-
-/*
- * Look at the others, and once more after a while. The looks become rarer, since each takes lines from
- * who is at work there; and there are fewer of them if the last time they were in vain, and more if
- * waiting was worth it.
- */
-static struct filch_slot_ *look_around(struct worker *w)
-{
-	struct filch_slot_ *item = steal(w, false);
-
-	for (unsigned i = 1; !item && i < w->looks; i++) {
-		for (unsigned turn = 0; turn < 8 * i; turn++)
-			spin_pause();
-		item = steal(w, false);
-		if (item && w->looks < MOST_LOOKS)
-			w->looks *= 2;
-	}
-	if (!item && w->looks > 2)
-		w->looks /= 2;
-	return item;
-}
-
-/* Nothing here: take from others, or sleep until there may be something. NULL when leaving. */
-static struct filch_slot_ *search(struct worker *w)
-{
-	struct filch *rt = w->rt;
-	struct filch_slot_ *item = NULL;
-
-	w->robbed = NULL;
-	group_settle(w);
-	trim_slots(w);
-	parking_search(&rt->parking);
-	poison_others(w);
-	while (!item && !leaving(w)) {
-		/* Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. */
-		if (w->woken)
-			item = look_around(w);
-		if (!item)
-			item = sleep_once(w);
-		if (!item)
-			item = own_item(w);
-	}
-	/*
-	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
-	 * some back, for a tenth of what a theft costs both.
-	 */
-	if (parking_found(&rt->parking) && anything(rt) && parking_wants_wake(&rt->parking))
-		wake_some(rt);
-	if (w->robbed && parking_hungry(&rt->parking))
-		/* On behalf of those who are still hungry: see fork.c. */
-		poison_stack(load_seq(&w->robbed->current));
-	return item;
-}
-
 static struct filch_slot_ *next_item(struct worker *w)
 {
 	struct filch_slot_ *item = NULL;
@@ -425,8 +344,10 @@ static struct filch_slot_ *next_item(struct worker *w)
 			continue;
 		}
 		item = own_item(w);
-		if (!item)
-			item = search(w);
+		if (item)
+			break;
+		trim_slots(w);
+		item = search(w);
 	}
 	return item;
 }
@@ -456,7 +377,6 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 	w->index = index;
 	w->random = index * 2654435761u + 1;
 	w->batch = 1;
-	w->looks = MOST_LOOKS;
 	w->woken = true;
 	w->current = &w->thread;
 	w->park.state = AWAY;

@@ -53,7 +53,7 @@ struct worker {
 	int64_t room;   /* so many items of the ready queue are to be looked at before its forks */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
-	unsigned looks; /* how often to look at the others before it sleeps */
+	unsigned patience; /* how long to look around before it sleeps: see search.c */
 	unsigned batch; /* how many forks to publish next time */
 	struct worker *robbed; /* from whom it took a fork in its last search */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
@@ -234,6 +234,9 @@ void make_room(struct worker *w);
 
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
+
+/* What the worker does next, if it has something. */
+struct filch_slot_ *own_item(struct worker *w);
 
 /*
  * Do not let the words of a stack stand for anything: its next fork and its next join take the slow

@@ -31,7 +31,6 @@ static void fill(int fd)
 static void set_up(struct things *t)
 {
 	struct sockaddr_in at = loopback();
-	char c = 0;
 
 	*t = (struct things){ .deadline = FILCH_NEVER, .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	CHECK_EQ(bind(t->listener, (struct sockaddr *)&at, sizeof(at)) | listen(t->listener, 5), 0);
@@ -42,7 +41,7 @@ static void set_up(struct things *t)
 	filch_mutex_init(&t->mutex);
 	t->empty = filch_chan_new(1, 1);
 	t->filled = filch_chan_new(1, 1);
-	CHECK_EQ(filch_chan_send(t->filled, &c, 0), 0);
+	CHECK_EQ(filch_chan_send(t->filled, "", 0), 0);
 }
 
 static void tear_down(struct things *t)
@@ -341,7 +340,7 @@ static void nest(void *things)
 	struct things *t = things;
 	filch_group inner;
 
-	filch_group_init(&inner, filch_here());
+	filch_group_init(&inner, t->rt);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(filch_group_submit(&inner, sleep_here, t), 0);
 	fork_sleepers_run(filch_here(), t);
@@ -356,18 +355,20 @@ static void sleep_beside(void *things)
 	CHECK_EQ(filch_sem_wait(&t->sem, FILCH_NEVER), 0);
 }
 
-Test(cancel, forks_and_nested_groups_belong_to_it_and_others_do_not)
+/* With the nested group in another runtime, or in the same one. */
+static void cancel_outer(filch *elsewhere)
 {
 	filch *rt = start();
 	filch_group outer, other;
 	struct things t;
 
 	set_up(&t);
+	t.rt = elsewhere ? elsewhere : rt;
 	filch_group_init(&outer, rt);
 	filch_group_init(&other, rt);
 	CHECK_EQ(filch_group_submit(&outer, nest, &t), 0);
 	CHECK_EQ(filch_group_submit(&other, sleep_beside, &t), 0);
-	CHECK_EQ(filch_submit(rt, sleep_beside, &t), 0);
+	CHECK_EQ(filch_submit(t.rt, sleep_beside, &t), 0);
 	until(&t.begun, 9);
 	filch_group_cancel(&outer, 0);
 	CHECK_EQ(filch_group_wait(&outer), -ECANCELED);
@@ -377,41 +378,15 @@ Test(cancel, forks_and_nested_groups_belong_to_it_and_others_do_not)
 	filch_sem_post(&t.sem);
 	CHECK_EQ(filch_group_wait(&other), 0);
 	stop(rt);
+	if (elsewhere)
+		stop(elsewhere);
 	tear_down(&t);
 }
 
-/* As nest(), in another runtime. */
-static void nest_elsewhere(void *things)
+Test(cancel, forks_and_nested_groups_belong_to_it_and_others_do_not)
 {
-	struct things *t = things;
-	filch_group inner;
-
-	filch_group_init(&inner, t->rt);
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(filch_group_submit(&inner, sleep_here, t), 0);
-	CHECK_EQ(filch_group_submit(&inner, nest, t), 0);
-	CHECK_EQ(filch_group_wait(&inner), 0);
-}
-
-Test(cancel, nested_groups_of_another_runtime_belong_to_it)
-{
-	filch *rt = start(), *other = start();
-	filch_group outer;
-	struct things t;
-
-	set_up(&t);
-	t.rt = other;
-	filch_group_init(&outer, rt);
-	CHECK_EQ(filch_group_submit(&outer, nest_elsewhere, &t), 0);
-	CHECK_EQ(filch_submit(other, sleep_beside, &t), 0);
-	until(&t.begun, 11);
-	filch_group_cancel(&outer, 0);
-	CHECK_EQ(filch_group_wait(&outer), -ECANCELED);
-	CHECK_EQ(t.ended, 10);
-	filch_sem_post(&t.sem);
-	stop(rt);
-	stop(other);
-	tear_down(&t);
+	cancel_outer(NULL);
+	cancel_outer(start());
 }
 
 /* ---- races ---- */
@@ -433,14 +408,13 @@ static void race(void *runtime)
 	for (long i = 0; i < rounds(30000); i++) {
 		struct things t;
 		filch_group g;
-		long posts = i % 4;
 
 		set_up(&t);
 		filch_group_init(&g, runtime);
 		for (int j = 0; j < 2 * WAITS; j++)
 			CHECK_EQ(filch_group_submit(&g, wait_somehow, &t), 0);
 		until(&t.begun, i % 8);
-		for (long j = 0; j < posts; j++)
+		for (long j = 0; j < i % 4; j++)
 			filch_sem_post(&t.sem);
 		filch_group_cancel(&g, 0);
 		CHECK_EQ(filch_group_wait(&g), -ECANCELED);

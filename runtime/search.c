@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker has nothing to do: it asks the others for forks, looks around, and sleeps. Whom it looks at
+ * is in steal.c, why it overlooks nothing in park.c and fork.c.
+ */
+#include <sched.h>
+
+#include "steal.h"
+
+#define PATIENCE 3 /* at most: then it looks for as long as waking up again takes */
+
+/* Sleep until there may be work. The order of these steps is argued in park.c. */
+static struct filch_slot_ *sleep_once(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	bool polling = poller_busy(w->poller);
+	struct filch_slot_ *item;
+
+	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
+	item = steal(w, true);
+	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
+		runtime_end(rt);
+	if (!item && !leaving(w)) {
+		count_up(&w->stats.parks); /* relaxed inside: a statistic */
+		/* Relaxed: an old value costs a move, or leaves one out. */
+		store_relaxed(&w->cpu, sched_getcpu());
+		if (polling)
+			poller_wait(w->poller, timers_bedtime(&w->timers));
+		else
+			park_sleep(&w->park, timers_bedtime(&w->timers));
+	}
+	w->woken = park_leave(&rt->parking, &w->park);
+	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
+	poller_deliver(w->poller);
+	watch_rouse(rt);
+	return item;
+}
+
+/*
+ * Look at the others, and again after a while, 2 to 16 times. The looks become rarer, since each takes
+ * lines from who is at work there; and there are half as many next time if they were in vain, twice as
+ * many if waiting for a later one was worth it.
+ */
+static struct filch_slot_ *look_around(struct worker *w)
+{
+	struct filch_slot_ *item = steal(w, false);
+
+	for (unsigned i = 1; !item && i < 2u << w->patience; i++) {
+		for (unsigned turn = 0; turn < 8 * i; turn++)
+			spin_pause();
+		item = steal(w, false);
+		if (item && w->patience < PATIENCE)
+			w->patience++;
+	}
+	if (!item && w->patience)
+		w->patience--;
+	return item;
+}
+
+struct filch_slot_ *search(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	struct filch_slot_ *item = NULL;
+
+	w->robbed = NULL;
+	group_settle(w);
+	parking_search(&rt->parking);
+	poison_others(w);
+	while (!item && !leaving(w)) {
+		/* Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. */
+		if (w->woken)
+			item = look_around(w);
+		if (!item)
+			item = sleep_once(w);
+		if (!item)
+			item = own_item(w);
+	}
+	/*
+	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
+	 * some back, for a tenth of what a theft costs both.
+	 */
+	if (parking_found(&rt->parking) && anything(rt) && parking_wants_wake(&rt->parking))
+		wake_some(rt);
+	if (w->robbed && parking_hungry(&rt->parking))
+		/* On behalf of those who are still hungry: see fork.c. */
+		poison_stack(load_seq(&w->robbed->current));
+	return item;
+}
