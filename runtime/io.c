@@ -166,14 +166,6 @@ ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadlin
 	return perform(READING, try_recvmsg, &c, deadline);
 }
 
-/* Would the call block? For what knows no RWF_NOWAIT. */
-static bool ready_now(int fd, short events)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-
-	return poll(&p, 1, 0) > 0;
-}
-
 /*
  * Does this error of preadv2 or pwritev2 say that the descriptor, or the kernel, has no RWF_NOWAIT?
  */
@@ -189,9 +181,10 @@ static bool unknown(ssize_t n)
 static ssize_t if_ready(struct call *c, short events, ssize_t (*call)(struct call *))
 {
 	uint64_t *alone = &c->d->side[EITHER].word, word = lock(alone);
+	struct pollfd p = { .fd = c->fd, .events = events };
 	ssize_t n = -1;
 
-	if (ready_now(c->fd, events))
+	if (poll(&p, 1, 0) > 0)
 		n = call(c);
 	else
 		errno = EAGAIN;
@@ -274,8 +267,15 @@ static struct call vector_call(int fd, const struct iovec *iov, int n)
 ssize_t filch_readv(int fd, const struct iovec *iov, int n, int64_t deadline)
 {
 	struct call c = vector_call(fd, iov, n);
+	bool any = false;
+	int saved = errno;
 
-	return n < 0 || n > IOV_MAX ? -EINVAL : perform(READING, try_read, &c, deadline);
+	if (n < 0 || n > IOV_MAX)
+		return -EINVAL;
+	for (int i = 0; i < n; i++)
+		any |= iov[i].iov_len > 0;
+	/* To read nothing never blocks. */
+	return any ? perform(READING, try_read, &c, deadline) : outcome(just_read(&c), saved);
 }
 
 /* ---- writing ---- */

@@ -29,6 +29,8 @@ static void vectors_over(int from, int to)
 	CHECK_EQ(filch_readv(from, in, 2, FILCH_NEVER), 8);
 	CHECK(!strcmp(a, "abc") && !strcmp(b, "defgh"));
 	CHECK_EQ(filch_readv(from, in, 2, filch_after(5 * MS)), -ETIMEDOUT);
+	CHECK_EQ(filch_read(from, a, 0, FILCH_NEVER), 0);
+	CHECK_EQ(filch_readv(from, in, 0, FILCH_NEVER), 0);
 	CHECK_EQ(filch_readv(from, in, -1, 0), -EINVAL);
 	CHECK_EQ(filch_writev(to, out, 100000, 0), -EINVAL);
 }
