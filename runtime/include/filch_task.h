@@ -152,6 +152,17 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	return __builtin_expect(beyond, 1);
 }
 
+/* At the end of a task: has it joined what it forked? */
+#if defined(FILCH_DEBUG) && !defined(__cplusplus) /* as above */
+#define FILCH_JOINED_ __attribute__((cleanup(filch_joined_)))
+FILCH_INLINE_ void filch_joined_(filch_frame *frame)
+{
+	FILCH_CHECK_(frame->stack_->top == frame->top_);
+}
+#else
+#define FILCH_JOINED_
+#endif
+
 /*
  * What each number of pairs makes of itself: parameters, fields, stores into the slot, loads from
  * it, names.
@@ -358,7 +369,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	__attribute__((aligned(64))) FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
 	{ \
 		FILCH_ENDS_ bool filch_late_ = false; \
-		filch_frame filch_frame_ = { filch_stack_, filch_top_, &filch_late_ }; \
+		FILCH_JOINED_ filch_frame filch_frame_ = { filch_stack_, filch_top_, &filch_late_ }; \
 		returns name##_body_(filch_frame_ FILCH_NAMES_(n, __VA_ARGS__)); \
 	} \
 	FILCH_INLINE_ result name##_body_( \
