@@ -200,7 +200,7 @@ full-length: $(UNIT) $(STRESS)
 bench: all $(BENCH) | $(DEPS) ## the bench: programs into build/bench, then bench/run
 	$(Q)bench/run $(ARGS)
 
-bench-quick: all $(BENCH) | $(DEPS) ## the same, in about a minute
+bench-quick: all $(BENCH) | $(DEPS) ## the same, in about two minutes
 	$(Q)bench/run --quick $(ARGS)
 
 lint: | $(DEPS) ## what no compiler checks: orders, reasons, sizes, the header on its own
@@ -235,6 +235,7 @@ install: all ## into prefix (/usr/local), below DESTDIR; also bindir, includedir
 		-e 's|@version@|$(VERSION)|;s|@uring@|$(if $(URING), $(URING))|' runtime/filch.pc.in > '$D$(libdir)/pkgconfig/filch.pc'
 	$(Q)chmod 644 '$D$(libdir)/pkgconfig/filch.pc'
 	$(Q)$(if $(FILCHD),install -m 755 $(FILCHD) '$D$(bindir)/filchd')
+	$(Q)$(if $(DESTDIR),,ldconfig 2> /dev/null || true)
 
 uninstall: ## takes away what install put there
 	$(Q)rm -f '$D$(includedir)/filch.h' '$D$(includedir)/filch_task.h' '$D$(libdir)/libfilch.a' '$D$(libdir)/libfilch.so' \
@@ -245,5 +246,5 @@ clean: ## removes build/
 	$(Q)rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile bench/Makefile.inc
 	@echo "  V=1 shows the commands; CC=clang, CFLAGS=..., SAN=address|thread, WERROR=1"

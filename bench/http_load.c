@@ -207,11 +207,6 @@ static void reopen(struct connection *c)
 
 /* ---- a rate: requests are due at even distances, and each connection has its turn -------------- */
 
-static int64_t distance(void)
-{
-	return BILLION / options.rate;
-}
-
 static void ask_when_due(int64_t when)
 {
 	while (options.rate && next_due <= when) {
@@ -225,7 +220,7 @@ static void ask_when_due(int64_t when)
 				ask(c);
 		}
 		next_turn = (next_turn + 1) % options.connections;
-		next_due += distance();
+		next_due += BILLION / options.rate;
 	}
 }
 
@@ -233,7 +228,7 @@ static void ask_when_due(int64_t when)
 static void next_is_due(struct connection *c)
 {
 	c->due--;
-	c->since += options.connections * distance();
+	c->since += options.connections * (BILLION / options.rate);
 }
 
 /* What was due and is not answered has waited at least until now. */
@@ -354,9 +349,9 @@ static void readable(struct connection *c)
 static void run(double seconds)
 {
 	struct epoll_event events[EVENTS];
-	int64_t start = now(), end = start + (int64_t)(seconds * 1e9);
+	int64_t end = now() + (int64_t)(seconds * 1e9);
 
-	for (int64_t at = start; at < end; at = now()) {
+	for (int64_t at = now(); at < end; at = now()) {
 		int64_t until = options.rate && next_due < end ? next_due : end;
 		int64_t left = until > at ? until - at : 0;
 		struct timespec most = { left / BILLION, left % BILLION };

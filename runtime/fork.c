@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fork and join, but for the two inline functions in filch.h that do the common case.
+ * Fork and join, but for the two inline functions in filch_task.h that do the common case.
  *
  * A stack's forks in flight lie in an array of slots. Those below split are published: they lie in
  * the deque of the worker that published them, oldest at the top, and a join must find out what

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fork and join: the functions behind FILCH_TASK are declared in filch.h, publish_private() in
+ * Fork and join: the functions behind FILCH_TASK are declared in filch_task.h, publish_private() in
  * worker.h. Here is the serial elision, in which every fork runs at its join.
  */
 #ifndef FORK_H

@@ -246,7 +246,7 @@ static inline void poison(struct stack *s)
 {
 	/*
 	 * Relaxed: the stack's next owner reads them after the switch. Pairs with the loads in
-	 * filch.h.
+	 * filch_task.h.
 	 */
 	store_relaxed(&s->words.limit, (struct filch_slot_ *)0);
 	store_relaxed(&s->words.bound, (struct filch_slot_ *)UINTPTR_MAX);

@@ -8,14 +8,15 @@
  *
  *	the runtime		filch_start, filch_stop, filch_cancel, filch_resize
  *	tasks and groups	filch_submit, filch_run, filch_group_*
- *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
  *	waiting			filch_sleep_until, filch_read, filch_submit_when, ...
  *	between tasks		filch_mutex, filch_cond, filch_sem, filch_chan
  *	looking inside		filch_stats, filch_dump
+ *	fork and join, loops	FILCH_TASK, filch_for, filch_reduce, filch_sort
  *
  * Conventions. Functions return 0, or a count, or a negative errno value; errno itself is left
  * alone. The library never prints, exits or aborts on a user's mistake. Times are nanoseconds on
- * CLOCK_MONOTONIC. Whatever waits takes an absolute deadline last (FILCH_NEVER for none); it
+ * CLOCK_MONOTONIC. Whatever waits takes an absolute deadline, nearly always last (FILCH_NEVER for
+ * none; 0 asks without waiting); it
  * succeeds if the thing is ready, even when the deadline has passed, and answers -ETIMEDOUT
  * otherwise; or -ECANCELED, in a task that was cancelled (filch_group_cancel, filch_cancel).
  * Everything may be called from any thread: a wait suspends the calling task, or blocks the calling
@@ -61,7 +62,7 @@ struct filch_options {       /* zero means default, so {0} is a full set of defa
 /* Bind each worker to a CPU; those that share a cache take from each other first. */
 #define FILCH_PIN 1u
 #define FILCH_EPOLL 2u           /* do not use io_uring */
-/* Name the task and the stack size on stderr when a stack overflows. */
+/* Name the task and the stack size on stderr when a stack overflows, or its forks in flight do. */
 #define FILCH_REPORT_OVERFLOW 4u
 #define FILCH_NO_ATFORK 8u       /* install no pthread_atfork handlers */
 
@@ -98,7 +99,7 @@ FILCH_API void filch_cancel(filch *rt);
  */
 FILCH_API int filch_resize(filch *rt, unsigned workers);
 
-/* The runtime that the calling task runs on; NULL in a thread that is not a worker. */
+/* The runtime that the calling task runs on; NULL where there is no task. */
 FILCH_API filch *filch_here(void);
 
 /* ---- tasks ----------------------------------------------------------------------------- */
@@ -139,7 +140,10 @@ typedef struct filch_group {
  */
 FILCH_API void filch_group_init(filch_group *g, filch *rt);
 
-/* As filch_submit; -ECANCELED once the group is cancelled. */
+/*
+ * As filch_submit; -ECANCELED once the group is cancelled. Tasks of the group may submit to it while
+ * others wait for it: those are waited for too.
+ */
 FILCH_API int filch_group_submit(filch_group *g, filch_fn *fn, void *arg);
 
 /*
@@ -161,7 +165,7 @@ FILCH_API int filch_group_wait_until(filch_group *g, int64_t deadline);
  * semaphores, channels and conditions (with the mutex held again) answer -ECANCELED, also those
  * that wait already, where they would have to wait; what can finish without does. But locking a
  * mutex, joining, filch_run, filch_block and waiting for a group go on as ever, so that cleaning up
- * works. From any thread or task; takes as long as a look at every stack of the process.
+ * works. And a loop that never has to wait goes on until it looks at filch_cancelled(). From any thread or task; takes as long as a look at every stack of the process.
  */
 FILCH_API void filch_group_cancel(filch_group *g, int error);
 
@@ -185,12 +189,16 @@ FILCH_API int filch_sleep_until(int64_t deadline); /* 0, also for a time that ha
 FILCH_API void filch_yield(void);
 
 /*
- * Descriptors: as the system call of that name, with partial results as there, and a deadline. Any
- * descriptor will do, blocking or not (its flags stay as they are); a call never blocks a worker.
- * What a file has not in memory is read and written the way of filch_block. No SIGPIPE from
- * sockets. Besides the system call's own errors: -ETIMEDOUT; -ECANCELED when filch_close was called
- * on fd, or the task was cancelled. A descriptor that filch has seen is to be closed by
- * filch_close.
+ * Descriptors: as the system call of that name on a non-blocking descriptor, so a write may take
+ * less than n, but with a deadline to wait for in place of EAGAIN; MSG_DONTWAIT and MSG_WAITALL
+ * change nothing. Any descriptor will do, blocking or not (its flags stay as they are); a call never
+ * blocks a worker. What a file has not in memory is read and written the way of filch_block. No
+ * SIGPIPE from sockets. Besides the system call's own errors: -ETIMEDOUT; -ECANCELED when
+ * filch_close was called on fd, or the task was cancelled.
+ *
+ * A descriptor that filch has seen is to be closed by filch_close; not by close(2), fclose(3), a
+ * dup2(2) onto it or a library. Otherwise its file may stay open, and the next one of that number is
+ * taken for it. What a library will close, filch gets a dup(2) of.
  */
 FILCH_API ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline);
 FILCH_API ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline);
@@ -233,8 +241,8 @@ FILCH_API int filch_submit_when(filch *rt, int fd, short events, int64_t deadlin
 				filch_ready_fn *fn, void *arg);
 
 /*
- * Close fd. Whoever waits on it gets -ECANCELED; it is really closed when the last call has left
- * it.
+ * Close fd, any descriptor. Whoever waits on it gets -ECANCELED; it is really closed when the last
+ * call has left it, which this one does not wait for. -EBADF.
  */
 FILCH_API int filch_close(int fd);
 
@@ -273,7 +281,7 @@ FILCH_API void filch_mutex_init(filch_mutex *m);
 FILCH_API int filch_mutex_lock(filch_mutex *m, int64_t deadline);
 FILCH_API int filch_mutex_trylock(filch_mutex *m); /* -EBUSY */
 
-/* By the task or thread that locked it. */
+/* By the task or thread that locked it; undefined for others, as a filch_cond_wait without it. */
 FILCH_API void filch_mutex_unlock(filch_mutex *m);
 
 typedef struct filch_cond {
@@ -373,15 +381,18 @@ FILCH_API int filch_version(void); /* FILCH_VERSION of the library that is linke
  *	}
  *	long r = fib_run(rt, 40);		from any thread or task
  *
- * FILCH_TASK makes everything static. FILCH_TASK_FORWARD(long, fib, long, n); goes ahead of mutual
- * recursion. FILCH_TASK_DECLARE(long, fib, long, n); in a header goes with FILCH_TASK_DEFINE(long,
+ * FILCH_TASK makes everything static. FILCH_TASK_FORWARD(long, fib, long, n); goes ahead of it for
+ * mutual recursion. FILCH_TASK_DECLARE(long, fib, long, n); in a header goes with FILCH_TASK_DEFINE(long,
  * fib, frame, long, n) { ... } in one .c. Each has a twin without a result: FILCH_VOID_TASK(sort,
  * frame, int *, v, size_t, n), and so on.
  *
- * The arguments together, and the result, take at most 48 bytes, alignment 16, and are trivially
- * copyable. X_run(NULL, ...) runs serially in the caller, each fork at its join; so does any
- * refusal (stopping, max_pending, no memory). Within a task of rt, X_run is nested. The forks of a
- * frame are joined by the function that made them, before it returns. Undefined, and trapped where
+ * There are up to 6 arguments, each a type name without const (a typedef for arrays and functions).
+ * Together they, and the result, take at most 48 bytes, alignment 16, and are trivially
+ * copyable. X_run(NULL, ...) runs serially in the caller, each fork at its join, which costs some
+ * 30 us to begin with; so does any refusal (stopping, max_pending, no memory). Within a task of rt, X_run is nested. The forks of a
+ * frame are joined by the function that made them, before it returns. Four million forks of one
+ * stack may be unjoined at once, and 60 in an X_run that found no memory: one more ends the process,
+ * as a stack that overflows. Undefined, and trapped where
  * FILCH_DEBUG is defined: an unjoined fork, another task's join. Undefined: an exception or longjmp
  * that leaves a task or jumps over a fork.
  *
@@ -398,8 +409,9 @@ typedef void filch_range_fn(size_t begin, size_t end, void *arg);
 /*
  * Call body for parts of the range, until all of it is done. Parts have at most grain iterations,
  * and each may wait for any other. Grain 0 chooses the parts by the clock; the caller then does the
- * first of them, and all of a short loop, itself. From any thread or task; serially, in the caller,
- * where X_run would be.
+ * first of them, and all of a short loop, itself. Nothing is done where begin >= end; everything
+ * is, in a group that is cancelled too. From any thread or task; serially, in the caller, where X_run
+ * would be.
  */
 FILCH_API void filch_for(filch *rt, size_t begin, size_t end, size_t grain, filch_range_fn *body,
 			 void *arg);
@@ -414,7 +426,8 @@ struct filch_reducer {
 };
 
 /*
- * Fold the range into *out, of op->size bytes, as filch_for goes through it: what others fold beside
+ * Fold the range into *out, of op->size bytes, which init() begins, as filch_for goes through it, and
+ * which stays so for an empty range: what others fold beside
  * the caller is folded apart and combined in order. -EINVAL for a missing function or out. Where there
  * is no memory for a partial result, there is none, and it takes longer.
  */
@@ -424,7 +437,8 @@ FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain,
 /*
  * Sort n items of size bytes, as qsort(3), and stable: equal items stay in order. Merge sort; needs
  * as much memory again, but none for items that are in order already, or in the opposite one.
- * Whatever compare answers, no item is lost. -ENOMEM (base is as it was), -EINVAL.
+ * Whatever compare answers, no item is lost. -ENOMEM (base is as it was), -EINVAL without compare,
+ * for items without base or size, or for more bytes than there can be.
  */
 FILCH_API int filch_sort(filch *rt, void *base, size_t n, size_t size,
 			 int (*compare)(const void *, const void *));
