@@ -43,14 +43,28 @@ static __attribute__((noinline)) void run_with_few(struct filch_slot_ *slot)
 	run_in(slot, few, few + FEW - 1);
 }
 
+/* What the last run has left for the next one: mapping it costs more than many a run. */
+static struct slots *spare;
+
+static void keep_spare(struct slots *slots)
+{
+	struct slots *none = NULL;
+
+	slots_clear(slots);
+	if (!cas_seq(&spare, &none, slots))
+		slots_free(slots);
+}
+
 void run_serial(struct filch_slot_ *slot)
 {
-	struct slots *slots = slots_new();
+	struct slots *slots = exchange_seq(&spare, (struct slots *)NULL);
 
+	if (!slots)
+		slots = slots_new();
 	if (!slots) {
 		run_with_few(slot);
 		return;
 	}
 	run_in(slot, slots->slot, slots_end(slots));
-	slots_free(slots);
+	keep_spare(slots);
 }

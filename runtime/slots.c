@@ -6,6 +6,7 @@
 #include "populate.h"
 
 #define GUARD ((size_t)64 << 10)
+#define PAGE  ((size_t)4096)
 
 /* Twice the size is mapped, and what lies outside an aligned piece and its guard is given back. */
 struct slots *slots_new(void)
@@ -26,8 +27,13 @@ struct slots *slots_new(void)
 		return NULL;
 	}
 	madvise(base, SLOTS_BYTES, MADV_NOHUGEPAGE);
-	populate(base, 4096);
+	populate(base, PAGE);
 	return (struct slots *)(void *)base;
+}
+
+void slots_clear(struct slots *s)
+{
+	madvise((char *)s + PAGE, SLOTS_BYTES - PAGE, MADV_DONTNEED);
 }
 
 void slots_free(struct slots *s)

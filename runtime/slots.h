@@ -18,6 +18,7 @@ struct slots {               /* at the start of its memory, which is aligned to 
 
 struct slots *slots_new(void); /* NULL without memory */
 void slots_free(struct slots *s);
+void slots_clear(struct slots *s); /* give back what it has touched beyond its first page */
 
 /* Behind the last slot: writing there ends in the guard. */
 static inline struct filch_slot_ *slots_end(struct slots *s)
