@@ -387,14 +387,14 @@ FILCH_API int filch_version(void); /* FILCH_VERSION of the library that is linke
  * frame, int *, v, size_t, n), and so on.
  *
  * There are up to 6 arguments, each a type name without const (a typedef for arrays and functions).
- * Together they, and the result, take at most 48 bytes, alignment 16, and are trivially
- * copyable. X_run(NULL, ...) runs serially in the caller, each fork at its join, which costs some
- * 2 us to begin with; so does any refusal (stopping, max_pending, no memory). Within a task of rt, X_run is nested. The forks of a
- * frame are joined by the function that made them, before it returns. Four million forks of one
- * stack may be unjoined at once, and 60 in an X_run that found no memory: one more ends the process,
- * as a stack that overflows. Undefined, and trapped where
- * FILCH_DEBUG is defined: an unjoined fork, another task's join. Undefined: an exception or longjmp
- * that leaves a task or jumps over a fork.
+ * Together they, and the result, take at most 48 bytes, alignment 16, and are trivially copyable.
+ * X_run(NULL, ...) runs serially in the caller, each fork at its join, which costs some 2 us to
+ * begin with; so does any refusal (stopping, max_pending, no memory). Within a task of rt, X_run is
+ * nested. The forks of a frame are joined by the function that made them, before it returns. Four
+ * million forks of one stack may be unjoined at once, and 60 in an X_run that found no memory: one
+ * more ends the process, as a stack that overflows. Undefined, and trapped where FILCH_DEBUG is
+ * defined: an unjoined fork, another task's join. Undefined: an exception or longjmp that leaves a
+ * task or jumps over a fork.
  *
  * How these macros work is in filch_task.h; the algorithm in doc/DESIGN.md and fork.c.
  */
