@@ -18,18 +18,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "disk.h"
 #include "files.h"
 #include "reply.h"
 #include "request.h"
 #include "routes.h"
 #include "server.h"
+#include "socket.h"
 
 #define IN_SIZE   4096         /* some fifty requests of a client that pipelines */
 #define BODY_ROOM 16384        /* what one receive takes of a body */
 #define OUT_LIMIT 65536        /* answers are sent when there is as much of them */
-#define LINGER    2000000000ll /* ns for a client to read why it was refused */
-#define PIECE     (1 << 20)    /* bytes that a client must take in one --write-timeout */
+#define ONE_FLIGHT 14000       /* bytes that leave at once, when nothing is before them */
 #define TURN      16           /* receives before others have their turn, come what may */
 
 enum phase { NEW, IDLE, HEAD, BODY };
@@ -42,6 +41,7 @@ struct connection {
 	enum phase phase; /* which the deadline is for */
 	bool asked;       /* had an answer before */
 	bool closing;     /* nothing more is received */
+	bool late;        /* the deadline had passed at the last receive */
 	bool over;        /* nor sent by the client, which has said so */
 	bool refused; /* there may be unread input that a plain close would answer with a reset */
 	bool broken;  /* nothing can be sent any more */
@@ -54,47 +54,18 @@ static void break_off(struct connection *c)
 	c->broken = c->closing = true;
 }
 
-/*
- * A write deadline is for each PIECE: what is large takes its time, and still there is an end to
- * it, and a least speed.
- */
 static void send_all(struct connection *c, const char *data, size_t length, int flags)
 {
-	int64_t deadline = 0;
-	size_t piece = 0;
-	ssize_t n;
-
-	while (length && !c->broken) {
-		if (!piece) {
-			piece = length < PIECE ? length : PIECE;
-			deadline = filch_after(c->server->options->write_timeout);
-		}
-		n = filch_send(c->client.fd, data, piece, flags, deadline);
-		if (n < 0) {
-			break_off(c);
-			return;
-		}
-		data += n;
-		length -= (size_t)n;
-		piece -= (size_t)n;
-	}
+	if (!c->broken &&
+	    !socket_send(c->client.fd, data, length, flags, c->server->options->write_timeout))
+		break_off(c);
 }
 
-static void send_file(struct connection *c, int file, size_t from, size_t length)
+static void send_file(struct connection *c, const struct reply *r)
 {
-	off_t at = (off_t)from, end = (off_t)(from + length), piece;
-	int64_t deadline;
-
-	while (at < end && !c->broken) {
-		piece = end - at < PIECE ? end : at + PIECE;
-		disk_fetch(file, at, piece);
-		deadline = filch_after(c->server->options->write_timeout);
-		while (at < piece && !c->broken)
-			/* 0: the file has become shorter, and what was promised cannot be sent */
-			if (filch_sendfile(c->client.fd, file, &at, (size_t)(piece - at),
-			                   deadline) <= 0)
-				break_off(c);
-	}
+	if (!c->broken && !socket_send_file(c->client.fd, r->file->fd, r->from, r->length,
+	                                    c->server->options->write_timeout))
+		break_off(c);
 }
 
 static void flush_with(struct connection *c, int flags)
@@ -117,7 +88,7 @@ static void send_body(struct connection *c, const struct reply *r)
 {
 	if (!r->body) {
 		flush_with(c, MSG_MORE);
-		send_file(c, r->file->fd, r->from, r->length);
+		send_file(c, r);
 	} else if (c->desk->out.length + r->length > OUT_LIMIT) {
 		flush_with(c, MSG_MORE);
 		send_all(c, r->body, r->length, 0);
@@ -199,12 +170,14 @@ static void answer(struct connection *c)
 		run_route(c, route, &r);
 	d->start += d->request.used;
 	c->over = !d->request.keep_alive;
-	/* While draining, the last request that has arrived is the last of the connection. */
-	if (c->over ||
-	    (atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length))
+	if (c->over)
 		c->closing = true;
-	/* After CONNECT nothing is HTTP for sure. */
-	if (d->request.method == HTTP_CONNECT || (c->closing && d->start < d->in.length))
+	/*
+	 * While draining, the last request that has arrived is the last of the connection, and others
+	 * may be on their way. After CONNECT nothing is HTTP for sure.
+	 */
+	if ((atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length) ||
+	    d->request.method == HTTP_CONNECT || (c->closing && d->start < d->in.length))
 		c->closing = c->refused = true;
 	send_reply(c, &r);
 }
@@ -255,8 +228,10 @@ static void set_deadline(struct connection *c)
 	const struct options *o = c->server->options;
 	enum phase phase = c->desk->request.head ? BODY : c->desk->in.length ? HEAD : IDLE;
 
-	if (phase == c->phase)
+	if (phase == c->phase) {
+		c->late = phase != IDLE && filch_now() >= c->deadline;
 		return;
+	}
 	c->phase = phase;
 	c->deadline = filch_after(phase == IDLE   ? o->idle_timeout
 	                          : phase == HEAD ? o->header_timeout
@@ -291,13 +266,21 @@ static void give_up(struct connection *c, ssize_t why)
 	refuse(c, why == 0 ? 400 : 408);
 }
 
-/* Wait for more bytes; false if there will not be any. */
+/*
+ * Wait for more bytes; false if there will not be any. What is there at the deadline is still taken,
+ * and what comes without a pause from then on is not.
+ */
 static bool receive(struct connection *c)
 {
 	struct buffer *in = &c->desk->in;
+	bool late = c->late;
 	ssize_t n;
 
 	set_deadline(c);
+	if (late && c->late) {
+		give_up(c, -ETIMEDOUT);
+		return false;
+	}
 	if (c->desk->request.expects_100)
 		invite_body(c);
 	if (!make_room(c->desk) || c->closing)
@@ -316,36 +299,37 @@ static bool receive(struct connection *c)
 
 /* ---- from the first byte to the last -------------------------------------------------------- */
 
-/* Read on for a while: a close with unread input makes a reset, which can overtake the answer. */
-static void linger(struct connection *c)
-{
-	struct buffer *in = &c->desk->in;
-	int64_t deadline = filch_after(LINGER);
-
-	shutdown(c->client.fd, SHUT_WR);
-	while (filch_recv(c->client.fd, in->data, in->capacity, 0, deadline) > 0)
-		;
-}
-
 /*
  * The end goes with the last answer, in one segment. Not where the client may still send: a close
  * with unread input drops what waits for more.
  */
 static int last_flags(const struct connection *c)
 {
-	return c->over || c->refused ? MSG_MORE : 0;
+	bool at_once = c->desk->out.length <= ONE_FLIGHT && !socket_unsent(c->client.fd);
+
+	return at_once && (c->over || c->refused) ? MSG_MORE : 0;
+}
+
+/* What is left to send, and to read. */
+static void part(struct connection *c)
+{
+	int flags = c->desk ? last_flags(c) : 0;
+
+	if (c->desk)
+		flush_with(c, flags);
+	if (!flags && !c->broken)
+		socket_wait_until_sent(c->client.fd, c->server->options->write_timeout);
+	if (c->desk && c->refused && !c->broken)
+		socket_linger(c->client.fd);
 }
 
 static void finish(struct connection *c)
 {
 	struct server *s = c->server;
 
-	if (c->desk) {
-		flush_with(c, last_flags(c));
-		if (c->refused && !c->broken)
-			linger(c);
+	part(c);
+	if (c->desk)
 		desk_give(&s->desks, c->desk);
-	}
 	clients_leave(&s->clients, &c->client);
 	free(c);
 }
