@@ -136,6 +136,16 @@ static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 	return false;
 }
 
+/* The watcher has asked for it: see watch.c. */
+static bool was_asked_for_room(struct worker *w)
+{
+	/* Relaxed, both: the watcher asks again. */
+	if (!load_relaxed(&w->yield))
+		return false;
+	store_relaxed(&w->yield, 0);
+	return true;
+}
+
 /*
  * Publish for whoever is hungry, more each time while they keep coming. Slots from top on are not
  * in flight.
@@ -145,9 +155,7 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	struct worker *w = worker_here();
 	int64_t n = top - s->split;
 
-	/* Relaxed: the watcher asks again. */
-	if (load_relaxed(&w->yield)) {
-		store_relaxed(&w->yield, 0); /* relaxed: as above */
+	if (was_asked_for_room(w)) {
 		make_room(w);
 		return; /* perhaps on another worker; the words are poisoned again */
 	}
@@ -162,6 +170,29 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	if (w->batch < MOST)
 		w->batch *= 2;
 	wake_one(s->rt);
+}
+
+/*
+ * A computation that has made room goes on before its worker's forks, and could for ever; but not
+ * before those that another one waits for.
+ */
+struct filch_slot_ *awaited_fork(struct worker *w)
+{
+	struct filch_slot_ *slot;
+	void *kept[MOST];
+	int64_t n = MOST;
+
+	while ((slot = n ? deque_pop(&w->forks) : NULL)) {
+		/* Relaxed: if it comes later, next time. */
+		if (load_relaxed(&slot->state) != RUNNING)
+			break;
+		kept[--n] = slot;
+	}
+	if (n < MOST) {
+		deque_push(&w->forks, kept + n, MOST - n); /* where they were: it does not grow */
+		wake_one(w->rt); /* they were out of sight for a moment */
+	}
+	return slot;
 }
 
 /* ---- the slow paths of fork and join ---- */
@@ -200,6 +231,8 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 		share(s, slot);
 		return false;
 	}
+	if (was_asked_for_room(worker_here()))
+		make_room(worker_here());
 	s->split = slot;
 	w = worker_here();
 	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */

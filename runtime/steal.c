@@ -122,6 +122,41 @@ static bool empty_port(struct worker *w, struct port *p)
 	return n;
 }
 
+/*
+ * A worker that is stuck in an item, or away, is of no use to what waits there, and with all others
+ * busy nobody comes to steal it. So they take it as they look at everything: what is ready, mail and
+ * what is held back, as much of it as one visit brings.
+ */
+void rescue(struct worker *w)
+{
+	for (unsigned i = 0, n = load_seq(&w->rt->known); i < n; i++) {
+		struct worker *victim = w->rt->worker[i];
+		void *items[MANY];
+
+		if (victim == w || !load_relaxed(&victim->stuck)) /* relaxed: a hint */
+			continue;
+		ready_many(w, items, deque_take(&victim->ready, items, MANY));
+		if (has_mail(victim))
+			collect(w, victim);
+		if (hold_count(&victim->hold))
+			ready_many(w, items, raid(victim, items));
+	}
+}
+
+/* A fork that waits there; to be run at once, since it must not be in an inbox. */
+struct filch_slot_ *rescue_fork(struct worker *w)
+{
+	struct filch_slot_ *item = NULL;
+
+	for (unsigned i = 0, n = load_seq(&w->rt->known); i < n && !item; i++) {
+		struct worker *victim = w->rt->worker[i];
+
+		if (victim != w && load_relaxed(&victim->stuck)) /* relaxed: a hint */
+			item = deque_steal(&victim->forks);
+	}
+	return item;
+}
+
 void collect(struct worker *w, struct worker *from)
 {
 	bool any = empty_inbox(w, &from->inbox);

@@ -21,6 +21,11 @@ struct filch_slot_ *search(struct worker *w);
  * everybody can steal it.
  */
 void collect(struct worker *w, struct worker *from);
+
+/* From workers that the watcher found stuck: to w's ready queue; and a fork, or NULL. */
+void rescue(struct worker *w);
+struct filch_slot_ *rescue_fork(struct worker *w);
+
 bool has_mail(const struct worker *w); /* is there anything of the kind? */
 
 /* Ask every other worker to publish forks: the argument is in fork.c. After parking_search(). */

@@ -37,8 +37,9 @@ void make_room(struct worker *w)
 {
 	struct stack *s = w->current;
 
-	gather(w); /* to go on behind what is ready by now */
-	w->room = deque_size(&w->ready) + 1;
+	let_go(w);
+	w->looked = 0; /* have it look */
+	w->goes_on = true;
 	s->gave_way = true;
 	leave_stack(w, queue_again, s);
 	s->gave_way = false;

@@ -10,7 +10,8 @@
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
- * So fork/join is preempted at its forks and joins, at no cost to them.
+ * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
+ * does not make room is stuck, and so is one that is away: the others take what waits behind it.
  *
  * It sleeps when every worker has slept for a while, so that idle is idle, and is roused by the
  * first that wakes up. Neither misses the other: the worker is awake (its claim is seq_cst) before
@@ -30,6 +31,7 @@ enum { TICKING, SLEEPING, ENDED };
 
 struct seen { /* of a worker, at the last tick */
 	unsigned tick;
+	bool asked;    /* for room, in this item */
 	int64_t since; /* when it was first seen in its present item */
 };
 
@@ -61,14 +63,18 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	unsigned tick = load_relaxed(&w->tick);
 
 	if (asleep(w) || away(w) || tick != seen->tick) {
-		*seen = (struct seen){ tick, now };
+		*seen = (struct seen){ .tick = tick, .since = now };
+		store_relaxed(&w->stuck, away(w)); /* relaxed: a hint */
 		return;
 	}
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
-	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt)))
+	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt))) {
+		store_relaxed(&w->stuck, seen->asked); /* relaxed: a hint */
+		seen->asked = true;
 		ask_for_room(w);
+	}
 }
 
 /* Every worker has slept for a while: sleep until one wakes up. */
@@ -95,16 +101,19 @@ static int64_t tell_time(struct filch *rt)
 static void *watch_main(void *runtime)
 {
 	struct filch *rt = runtime;
-	struct seen seen[MAX_WORKERS] = { { 0, 0 } };
+	struct seen seen[MAX_WORKERS] = { { 0 } };
 	unsigned quiet = 0;
 
 	pthread_setname_np(pthread_self(), "filch-watch");
 	while (load_seq(&rt->watch.state) != ENDED) {
 		int64_t now = tell_time(rt);
-		unsigned n = load_seq(&rt->known);
+		unsigned n = load_seq(&rt->known), stuck = 0;
 
-		for (unsigned i = 0; i < n; i++)
+		for (unsigned i = 0; i < n; i++) {
 			look_after(rt, rt->worker[i], &seen[i], now);
+			stuck += load_relaxed(&rt->worker[i]->stuck); /* relaxed: a hint */
+		}
+		store_relaxed(&rt->stuck, stuck); /* relaxed: a hint */
 		quiet = all_asleep(rt) ? quiet + 1 : 0;
 		if (quiet > PATIENCE) {
 			sleep_too(rt);

@@ -117,6 +117,12 @@ static void resume(struct filch_slot_ *item)
 	switch_to(w, container_of(item, struct stack, item), keep_spare, w->current);
 }
 
+/* Has the watcher's clock moved since it looked at everything? */
+static bool late(const struct worker *w)
+{
+	return load_relaxed(&w->rt->watch.now) != w->looked; /* relaxed: a time */
+}
+
 /*
  * Where to go on when a stack is left. If a stack is next in the ready queue, straight to it, which
  * saves a switch to a loop that would find just that. A spare's loop does all else, and a task that
@@ -127,7 +133,8 @@ static struct stack *next_stack(struct worker *w)
 {
 	struct filch_slot_ *item;
 
-	if (w->room || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) || w->finished)
+	if (w->room || late(w) || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) ||
+	    w->finished)
 		return take_spare(w);
 	item = deque_steal(&w->ready);
 	if (!item || item->run != resume) {
@@ -236,6 +243,9 @@ void expire(struct timers *ts)
 /* A single item is what this worker takes next: nobody is woken for it. See park.c. */
 void gather(struct worker *w)
 {
+	if (late(w) && load_relaxed(&w->rt->stuck)) /* relaxed: a hint */
+		rescue(w);
+	w->looked = load_relaxed(&w->rt->watch.now); /* relaxed: a time */
 	collect(w, w);
 	w->gathers = true;
 	expire(&w->timers);
@@ -251,23 +261,45 @@ static bool gave_way(struct filch_slot_ *item)
 	return item->run == resume && container_of(item, struct stack, item)->gave_way;
 }
 
-/*
- * A computation has made room, and is the last in the ready queue. What waits there comes first, but
- * for other computations that have made room: these keep their order behind it. Then one of them
- * goes on, before forks: who took a fork of it instead would have begun one more computation for
- * each that makes room, and all of them take turns.
- */
-static struct filch_slot_ *after_room(struct worker *w)
+/* Of what is ready, the first that has made room, or that has not; the others keep their order. */
+static struct filch_slot_ *ready_first(struct worker *w, int64_t *looks, bool made_room)
 {
-	while (w->room) {
-		struct filch_slot_ *item = deque_steal(&w->ready);
+	struct filch_slot_ *item;
 
-		w->room = item ? w->room - 1 : 0;
-		if (!item || !gave_way(item))
+	for (; *looks > 0; ready_here(w, item)) {
+		item = deque_steal(&w->ready);
+		*looks = item ? *looks - 1 : 0;
+		if (!item || gave_way(item) == made_room)
 			return item;
-		ready_here(w, item);
 	}
-	return deque_steal(&w->ready);
+	return NULL;
+}
+
+/*
+ * What was ready at the last look comes before forks, but for computations that have made room: these
+ * keep their order behind it. If one has just done so, then one of them goes on, still before forks:
+ * who took a fork of it instead would have begun one more computation for each that makes room, and
+ * all of them take turns.
+ */
+static struct filch_slot_ *before_forks(struct worker *w)
+{
+	struct filch_slot_ *item = ready_first(w, &w->room, false);
+
+	if (!item && w->goes_on)
+		item = awaited_fork(w);
+	if (item || !w->goes_on)
+		return item;
+	w->goes_on = false;
+	return ready_first(w, &(int64_t){ deque_size(&w->ready) }, true);
+}
+
+/* By the clock, since nobody knows how long an item takes. */
+static struct filch_slot_ *look(struct worker *w)
+{
+	gather(w);
+	w->room = deque_size(&w->ready);
+	w->forks_turn = true;
+	return load_relaxed(&w->rt->stuck) ? rescue_fork(w) : NULL; /* relaxed: a hint */
 }
 
 struct filch_slot_ *own_item(struct worker *w)
@@ -278,12 +310,16 @@ struct filch_slot_ *own_item(struct worker *w)
 	w->next = NULL;
 	if (item)
 		return item;
-	if (w->room) {
-		item = after_room(w);
+	if (!w->room && late(w) && (w->goes_on || !w->forks_turn || !deque_size(&w->forks))) {
+		item = look(w);
 	} else if (w->tick % FAIR_TICK == 0) {
 		gather(w);
 		item = deque_steal(&w->ready);
 	}
+	if (!item && (w->room || w->goes_on))
+		item = before_forks(w);
+	if (!item)
+		w->forks_turn = false;
 	if (!item && deque_size(&w->forks) && (item = deque_pop(&w->forks)))
 		poison_if_hungry(w);
 	if (!item)

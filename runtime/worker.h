@@ -39,6 +39,7 @@ struct worker {
 	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
 	int cpu;        /* where it last went to sleep: see keep_apart() */
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
+	uint32_t stuck; /* so it did, in vain; or it is away: see rescue() in steal.c */
 	uint32_t wakers; /* who is using the thread's id: it does not end under them */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
 	uint64_t whens_begun, whens_ended; /* waits without a stack: see when.c */
@@ -50,7 +51,10 @@ struct worker {
 	struct place place; /* all the same for those that are not bound */
 	unsigned index;
 	unsigned random;
-	int64_t room;   /* so many items of the ready queue are to be looked at before its forks */
+	int64_t looked; /* the watcher's clock when it last looked at everything */
+	int64_t room;   /* so many items of the ready queue come before its forks */
+	bool goes_on;   /* and then a computation that has made room */
+	bool forks_turn; /* one of its forks, if there is any, before the next look */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
@@ -95,6 +99,7 @@ struct filch {
 	unsigned widest; /* how far two of them are apart, at most */
 	struct place place[MAX_WORKERS];
 	bool holds;     /* workers may hold tasks back */
+	uint32_t stuck; /* workers, as the watcher saw it */
 	const struct poller_kind *pollers;
 	size_t stack_size;
 	struct watch watch;
@@ -215,6 +220,9 @@ static inline void wake_one(struct filch *rt)
  * Returns when it has been resumed.
  */
 void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg);
+
+/* The youngest of its published forks, of the last few, that somebody waits for; or NULL. fork.c. */
+struct filch_slot_ *awaited_fork(struct worker *w);
 
 /*
  * Make the private forks of the calling stack available to others. -ENOMEM: some are still private.
