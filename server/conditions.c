@@ -131,7 +131,7 @@ static bool still_that(const struct request *q, const struct validators *v)
 
 	if (!t.at)
 		return true;
-	if (t.length && (t.at[0] == '"' || t.at[0] == 'W'))
+	if (t.length && t.at[0] == '"') /* a weak one, W/"x", is no date and never matches */
 		return t.length == strlen(v->etag) && memcmp(t.at, v->etag, t.length) == 0;
 	return date_read(t.at, t.length, &when) && when == v->modified && when < time(NULL) - 1;
 }

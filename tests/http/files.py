@@ -199,6 +199,7 @@ def _(server, _tree):
 
 
 HUGE = "9" * 40
+WEDNESDAY = "Wed, 09 Nov 1994 08:49:37 GMT"
 # Range and what goes with it, status, body, Content-Range
 RANGES = [
     ("bytes=0-0", 206, b"0", "0-0/10"),
@@ -246,7 +247,8 @@ RANGES = [
 
 
 @with_tree("files: ranges (attack 16)")
-def _(server, _tree):
+def _(server, tree):
+    os.utime(os.path.join(tree.root, "indexed/index.html"), (OLD + 3 * 86400,) * 2)
     with Connection(server) as c:
         tag = c.get("/files/ten.txt").headers["etag"]
         for value, status, body, content_range in RANGES:
@@ -260,6 +262,8 @@ def _(server, _tree):
         for value, status, length in [("-1", 416, None), ("0-", 416, None), ("0-0,0-0", 200, 0)]:
             r = c.get("/files/nothing.bin", headers=f"Range: bytes={value}\r\n")
             equal(r.status, status, "of nothing")
+        r = c.get("/files/indexed/", headers=f"Range: bytes=0-1\r\nIf-Range: {WEDNESDAY}\r\n")
+        equal((r.status, r.body), (206, b"in"), "a date like a weak tag")
         r = c.get("/files/large.bin", headers="Range: bytes=1000000-2999999\r\n")
         check(r.status == 206 and r.body == LARGE[1000000:3000000], f"{r}")
 
