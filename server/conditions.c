@@ -109,10 +109,10 @@ static int one_range(struct text t, size_t size, struct range *range)
 	if ((left.length && !number(left, &from)) || (right.length && !number(right, &to)) ||
 	    !(left.length + right.length))
 		return 200;
-	if (!left.length) { /* the last so many bytes */
-		from = to < size ? size - to : 0;
+	if (!left.length) { /* the last so many bytes: of nothing, all of it */
 		if (!to || !size)
-			return 416;
+			return to ? 200 : 416;
+		from = to < size ? size - to : 0;
 		to = size - 1;
 	} else if (to < from) {
 		return 200;

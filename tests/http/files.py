@@ -259,9 +259,9 @@ def _(server, tree):
             check(body is None or r.body == body, f"{name}: {r}")
             r = c.get("/files/ten.txt", headers="Range: bytes=0-1\r\n", method="HEAD")
             equal((r.status, r.headers["content-length"]), (200, "10"), "HEAD")
-        for value, status, length in [("-1", 416, None), ("0-", 416, None), ("0-0,0-0", 200, 0)]:
+        for value, status in [("-1", 200), (f"-{HUGE}", 200), ("-0", 416), ("0-", 416), ("0-0,0-0", 200)]:
             r = c.get("/files/nothing.bin", headers=f"Range: bytes={value}\r\n")
-            equal(r.status, status, "of nothing")
+            equal(r.status, status, f"{value} of nothing")
         r = c.get("/files/indexed/", headers=f"Range: bytes=0-1\r\nIf-Range: {WEDNESDAY}\r\n")
         equal((r.status, r.body), (206, b"in"), "a date like a weak tag")
         r = c.get("/files/large.bin", headers="Range: bytes=1000000-2999999\r\n")
