@@ -11,6 +11,15 @@ void date_print(char *to, time_t when)
 	strftime(to, DATE_LENGTH + 1, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
+/* Not the 31st of February, which timegm() takes for the 3rd of March. */
+static bool is_day(const struct tm *tm)
+{
+	struct tm day = { .tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday };
+
+	timegm(&day);
+	return day.tm_mday == tm->tm_mday;
+}
+
 bool date_read(const char *at, size_t length, time_t *when)
 {
 	/* today's, RFC 850's, asctime's */
@@ -26,10 +35,12 @@ bool date_read(const char *at, size_t length, time_t *when)
 		struct tm tm = { 0 };
 		const char *end = strptime(text, forms[i], &tm);
 
-		if (end && !*end) {
-			*when = timegm(&tm);
-			return true;
-		}
+		if (!end || *end)
+			continue;
+		if (!is_day(&tm))
+			return false;
+		*when = timegm(&tm);
+		return true;
 	}
 	return false;
 }

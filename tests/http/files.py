@@ -168,6 +168,11 @@ CONDITIONS = [
     ("If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT", 200),
     ("If-Modified-Since: Mon, 07 Nov 2022 08:49:36 GMT", 304),
     ("If-Modified-Since: yesterday", 200),
+    ("If-Modified-Since: Sat, 31 Feb 2026 08:49:37 GMT", 200),
+    ("If-Modified-Since: Tue, 29 Feb 2000 08:49:37 GMT", 304),
+    ("If-Modified-Since: Wed, 29 Feb 2006 08:49:37 GMT", 200),
+    ("If-Modified-Since: Sat, 31 Dec 2016 23:59:60 GMT", 304),  # a leap second
+    ("If-Unmodified-Since: Thu, 30 Feb 1990 08:49:37 GMT", 200),
     (f"If-Modified-Since: {DATE} and more", 200),
     (f'If-None-Match: "a"\r\nIf-Modified-Since: {DATE}', 200),  # the tag counts
     ("If-None-Match: %TAG%\r\nIf-Modified-Since: Sun, 06 Nov 1993 08:49:36 GMT", 304),
