@@ -11,6 +11,16 @@ void date_print(char *to, time_t when)
 	strftime(to, DATE_LENGTH + 1, "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
+/* Of RFC 850's two digits: the last such year that is not over fifty years ahead. */
+static int whole_year(int year)
+{
+	time_t now = time(NULL);
+	struct tm today;
+
+	gmtime_r(&now, &today);
+	return today.tm_year + 50 - (today.tm_year + 50 - year) % 100;
+}
+
 /* Not the 31st of February, which timegm() takes for the 3rd of March. */
 static bool is_day(const struct tm *tm)
 {
@@ -22,9 +32,10 @@ static bool is_day(const struct tm *tm)
 
 bool date_read(const char *at, size_t length, time_t *when)
 {
-	/* today's, RFC 850's, asctime's */
-	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT",
-		                             "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y" };
+	enum { TODAY, RFC_850, ASCTIME };
+	static const char *const forms[] = { [TODAY] = "%a, %d %b %Y %H:%M:%S GMT",
+		                             [RFC_850] = "%A, %d-%b-%y %H:%M:%S GMT",
+		                             [ASCTIME] = "%a %b %e %H:%M:%S %Y" };
 	char text[40];
 
 	if (length >= sizeof(text))
@@ -37,6 +48,8 @@ bool date_read(const char *at, size_t length, time_t *when)
 
 		if (!end || *end)
 			continue;
+		if (i == RFC_850)
+			tm.tm_year = whole_year(tm.tm_year);
 		if (!is_day(&tm))
 			return false;
 		*when = timegm(&tm);

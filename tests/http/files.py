@@ -153,6 +153,8 @@ def _(server, tree):
         check(r.headers["etag"] != tag, "the tag of another file")
 
 
+# Of RFC 850's two digits, the last such year that is not over 50 years ahead.
+AHEAD = [f"{(time.gmtime().tm_year + years) % 100:02}" for years in (49, 51)]
 # headers, status. %TAG% is the right one.
 CONDITIONS = [
     ("If-None-Match: %TAG%", 304),
@@ -164,6 +166,8 @@ CONDITIONS = [
     ("If-None-Match:", 200),
     (f"If-Modified-Since: {DATE}", 304),
     ("If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT", 304),
+    (f"If-Modified-Since: Sunday, 06-Nov-{AHEAD[0]} 08:49:37 GMT", 304),
+    (f"If-Modified-Since: Sunday, 06-Nov-{AHEAD[1]} 08:49:37 GMT", 200),
     ("If-Modified-Since: Sun Nov  6 08:49:37 1994", 304),
     ("If-Modified-Since: Sun, 06 Nov 1994 08:49:36 GMT", 200),
     ("If-Modified-Since: Mon, 07 Nov 2022 08:49:36 GMT", 304),
