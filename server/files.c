@@ -218,7 +218,9 @@ static void redirect(const struct request *q, struct reply *r)
 
 static void explain(const struct request *q, struct reply *r, int error)
 {
-	if (error == -EISDIR)
+	bool slash = q->path.at[q->path.length - 1] == '/'; /* then index.html is the directory */
+
+	if (error == -EISDIR && !slash)
 		redirect(q, r);
 	else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN)
 		reply_error(r, 503, NULL);

@@ -126,11 +126,14 @@ with_tree("files: no way out by a race, without openat2", WithoutOpenat2)(race)
 
 
 @with_tree("files: a directory without its slash")
-def _(server, _tree):
+def _(server, tree):
     with Connection(server) as c:
         for path in "indexed", "empty", "with%20space":
             r = c.get(f"/files/{path}?q=1")
             equal((r.status, r.headers["location"]), (301, f"/files/{path}/"), path)
+        os.mkdir(os.path.join(tree.root, "empty/index.html"))
+        equal(c.get("/files/empty/").status, 404, "an index.html that is a directory")
+        equal(c.get("/files/empty/index.html").status, 301, "itself")
 
 
 @with_tree("files: dates and tags")
