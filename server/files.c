@@ -81,19 +81,6 @@ void file_put(struct file *f)
 
 /* ---- from disk ------------------------------------------------------------------------------ */
 
-/* A regular file; -EISDIR, -ENOENT for anything else that is none. */
-static int open_regular(int root, const char *path, struct stat *st)
-{
-	int fd = root_file(root, path);
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
-		return fd;
-	close(fd);
-	return S_ISDIR(st->st_mode) ? -EISDIR : -ENOENT;
-}
-
 static const struct {
 	const char *suffix, *header;
 } codings[CODINGS] = {
@@ -108,11 +95,11 @@ static int open_best(int root, const char *path, const enum coding *best, enum c
 {
 	char name[ROOT_PATH + 16];
 	struct stat other;
-	int fd = open_regular(root, path, st), coded;
+	int fd = root_file(root, path, st), coded;
 
 	for (*coding = CODING_NONE; fd >= 0 && *best != CODING_NONE; best++) {
 		snprintf(name, sizeof(name), "%s%s", path, codings[*best].suffix);
-		coded = open_regular(root, name, &other);
+		coded = root_file(root, name, &other);
 		if (coded < 0)
 			continue;
 		close(fd);

@@ -15,8 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A FIFO, a device, a terminal: whatever it is, it is only looked at. */
-#define FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#define LOOK  (O_PATH | O_CLOEXEC)
+#define READ  (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define TRIES 16 /* openat2 gives up where somebody renames directories at the same time */
 
 static int digit(char c)
@@ -77,9 +77,9 @@ int root_open(const char *directory)
 	return fd < 0 ? -errno : fd;
 }
 
-static int beneath(int root, const char *path)
+static int beneath(int root, const char *path, int flags)
 {
-	struct open_how how = { .flags = FLAGS,
+	struct open_how how = { .flags = (unsigned)flags,
 		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	long fd = -EAGAIN;
 
@@ -103,7 +103,7 @@ static int step(int root, int directory, const char *name, int flags)
 	return fd;
 }
 
-static int walk(int root, const char *path)
+static int walk(int root, const char *path, int flags)
 {
 	char name[256];
 	int fd = root;
@@ -119,15 +119,38 @@ static int walk(int root, const char *path)
 		memcpy(name, path, n);
 		name[n] = '\0';
 		if (!path[n])
-			return step(root, fd, n ? name : ".", FLAGS);
+			return step(root, fd, n ? name : ".", flags);
 		fd = step(root, fd, name, O_PATH | O_DIRECTORY);
 	}
 	return fd;
 }
 
-int root_file(int root, const char *path)
+static int open_any(int root, const char *path, int flags)
 {
-	int fd = beneath(root, *path ? path : ".");
+	int fd = beneath(root, *path ? path : ".", flags);
 
-	return fd == -ENOSYS || fd == -EPERM ? walk(root, path) : fd;
+	return fd == -ENOSYS || fd == -EPERM ? walk(root, path, flags) : fd;
+}
+
+static int only_regular(int fd, struct stat *st)
+{
+	if (fd < 0 || (fstat(fd, st) == 0 && S_ISREG(st->st_mode)))
+		return fd;
+	close(fd);
+	return S_ISDIR(st->st_mode) ? -EISDIR : -ENOENT;
+}
+
+/*
+ * A look comes first, since to open some things does something to them: who waits for a reader of a
+ * FIFO would find one, and be killed by SIGPIPE. What takes the place of a file after the look is
+ * opened, but it is beneath the root too, and it is not read.
+ */
+int root_file(int root, const char *path, struct stat *st)
+{
+	int fd = only_regular(open_any(root, path, LOOK), st);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return only_regular(open_any(root, path, READ), st);
 }

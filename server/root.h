@@ -4,6 +4,7 @@
 #define ROOT_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "text.h"
 
@@ -19,7 +20,10 @@ int root_path(struct text target, char *path);
 /* The root. -errno. */
 int root_open(const char *directory);
 
-/* Open what is there, to be read. It may be anything, and opening it never waits. -errno. */
-int root_file(int root, const char *path);
+/*
+ * Open a regular file, to be read. -EISDIR for a directory, -ENOENT for anything else, neither of
+ * which is opened; or another -errno. It never waits.
+ */
+int root_file(int root, const char *path, struct stat *st);
 
 #endif

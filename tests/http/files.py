@@ -93,6 +93,25 @@ def _(server, _tree):
     equal(get(server, "/files/inside").status, 404, "status")
 
 
+def fifo(server, tree):
+    """Who waits for its reader goes on waiting, and is not killed by one who only looks."""
+    path = os.path.join(tree.root, "fifo")
+    writer = threading.Thread(target=lambda: os.close(os.open(path, os.O_WRONLY)))
+    writer.start()
+    try:
+        time.sleep(0.1)
+        equal(get(server, "/files/fifo").status, 404, "status")
+        writer.join(0.1)
+        check(writer.is_alive(), "it was let in")
+    finally:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        writer.join()
+
+
+with_tree("files: a FIFO is not opened")(fifo)
+with_tree("files: a FIFO is not opened, without openat2", WithoutOpenat2)(fifo)
+
+
 def race(server, tree):
     """A directory turns into a link to outside, and back, as fast as it can."""
     real, link, name = (os.path.join(tree.root, n) for n in ("real", "link", "flip"))
