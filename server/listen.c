@@ -107,6 +107,7 @@ static void look_up_address(struct listener *l)
 		snprintf(l->address, sizeof(l->address), "localhost"); /* a local socket */
 		return;
 	}
+	l->length = size;
 	l->port = ntohs(bound.sin6_port); /* at the same place in both */
 	if (bound.sin6_family == AF_INET6) {
 		inet_ntop(AF_INET6, &bound.sin6_addr, host, sizeof(host));

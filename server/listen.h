@@ -30,6 +30,7 @@ struct listener {
 	bool alone;       /* the socket was given to us: there can be no other beside it */
 	char address[64]; /* HOST:PORT, as in a URL */
 	unsigned port;
+	unsigned length; /* of an address, its own or a client's; 0: a local socket */
 };
 
 /* Bind and listen. 0, or the exit code after one line on stderr. */

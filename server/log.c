@@ -38,14 +38,16 @@ static int put_time(char *to, size_t size)
 	return snprintf(to, size, "{\"time\":\"%s.%03ldZ\"", text, now.tv_nsec / 1000000);
 }
 
-static int put_client(char *to, size_t size, int fd)
+/* getpeername(2) has forgotten who reset the connection. SO_PEERNAME takes no room to spare. */
+static int put_client(char *to, size_t size, int fd, socklen_t length)
 {
 	struct sockaddr_in6 peer = { 0 }; /* the larger of the two */
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&peer;
-	socklen_t length = sizeof(peer);
 	char host[INET6_ADDRSTRLEN] = "";
 
-	getpeername(fd, (struct sockaddr *)&peer, &length);
+	if (!length)
+		return snprintf(to, size, ",\"client\":\"unix\"");
+	getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &peer, &length);
 	if (peer.sin6_family == AF_INET6)
 		inet_ntop(AF_INET6, &peer.sin6_addr, host, sizeof(host));
 	else
@@ -83,11 +85,11 @@ static size_t put_target(char *to, struct text target)
 	return (size_t)(at - to);
 }
 
-static size_t print_line(char *to, const struct log_line *line)
+static size_t print_line(const struct log *l, char *to, const struct log_line *line)
 {
 	size_t n = (size_t)put_time(to, LINE);
 
-	n += (size_t)put_client(to + n, LINE - n, line->client);
+	n += (size_t)put_client(to + n, LINE - n, line->client, l->address);
 	if (line->target.at) {
 		n += (size_t)snprintf(to + n, LINE - n, ",\"method\":\"%s\",\"target\":\"",
 		                      line->method);
@@ -129,7 +131,7 @@ static bool add(struct log *l, const char *line, size_t n)
 void log_add(struct log *l, const struct log_line *line)
 {
 	char text[LINE];
-	size_t n = print_line(text, line);
+	size_t n = print_line(l, text, line);
 
 	if (!add(l, text, n))
 		atomic_fetch_add(&l->lost, 1);
@@ -270,8 +272,9 @@ static int start(struct log *l)
 	return -pthread_create(&l->thread, NULL, run, l);
 }
 
-int log_open(struct log *l, const char *path)
+int log_open(struct log *l, const char *path, unsigned address)
 {
+	l->address = address;
 	l->fd = path ? open_file(path) : -1;
 	if (!path || l->fd < 0)
 		return path ? l->fd : 0;

@@ -6,9 +6,9 @@
  *	 "target":"/plaintext","status":200,"bytes":13,"ms":0.042}
  *
  * bytes are those of the body, ms how long the answer took since the request had arrived. A request
- * that was refused has no method or target. A target that is too long ends in "...". Where lines
- * had to be left out, {"lost":N} stands in their place: no request waits for the log. Lines of two
- * workers within the same moment may stand in either order.
+ * that was refused has no method or target. A target that is too long ends in "...". A client at a
+ * local socket is "unix". Where lines had to be left out, {"lost":N} stands in their place: no
+ * request waits for the log. Lines of two workers within the same moment may stand in either order.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -28,6 +28,7 @@
 struct log {
 	int fd; /* -1: there is no log. May be another file from one use to the next */
 	int wake; /* an eventfd, for the thread */
+	unsigned address; /* the length of a client's; 0: clients have none */
 	atomic_bool asleep, stopping;
 	atomic_size_t lost;
 	pthread_t thread;
@@ -50,7 +51,7 @@ struct log_line {
 };
 
 /* All of them -errno. */
-int log_open(struct log *l, const char *path); /* NULL: no log */
+int log_open(struct log *l, const char *path, unsigned address); /* path NULL: no log */
 int log_reopen(struct log *l, const char *path);
 
 void log_add(struct log *l, const struct log_line *line);

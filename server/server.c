@@ -114,7 +114,7 @@ static int become(const struct options *o, const char *name)
 static int open_files(struct server *s)
 {
 	const struct options *o = s->options;
-	int error = log_open(&s->log, o->access_log);
+	int error = log_open(&s->log, o->access_log, s->listener.length);
 
 	if (error)
 		return fail(o, o->access_log, -error);

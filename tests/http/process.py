@@ -69,6 +69,26 @@ def _(server, path):
         check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), line["time"])
 
 
+def resets(server, path, host):
+    """Those who ask and reset, at once or as they are answered, are told from each other."""
+    peers = []
+    for target, seconds in ("/healthz", 0), ("/sleep?ms=100", 0.05):
+        with socket.create_connection((host, server.port), PATIENCE) as s:
+            peers.append((target, ("[%s]:%d" if ":" in host else "%s:%d") % s.getsockname()[:2]))
+            s.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            time.sleep(seconds)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    # who resets at once may be gone before the request is read
+    until(lambda: any(l["target"] == "/sleep?ms=100" for l in lines_of(path)), "no line")
+    for line in lines_of(path):
+        check((line["target"], line["client"]) in peers, f"{line}: not one of {peers}")
+
+
+with_log("access log: who resets")(lambda server, path: resets(server, path, "127.0.0.1"))
+with_log("access log: who resets, by IPv6", listen="[::1]:0")(
+    lambda server, path: resets(server, path, "::1"))
+
+
 @with_log("access log: SIGHUP opens a new one, and no line is lost between")
 def _(server, path):
     stop, asked = threading.Event(), [0]
@@ -176,6 +196,22 @@ def _(command):
         # it was closed there, not shut down
         with WithSocket(command, listener) as server:
             equal(get(server, "/plaintext").body, b"Hello, World!", "body")
+
+
+@case("access log: a client at a local socket has no address, whatever name it gives itself", bare=True)
+def _(command):
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client, \
+            tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "log")
+        listener.bind("")
+        listener.listen()
+        with WithSocket([*command, "--access-log", path], listener):
+            client.bind(f"\0abcdefgh{os.getpid():08}")
+            client.connect(listener.getsockname())
+            client.sendall(OK)
+            check(client.recv(4096).startswith(b"HTTP/1.1 200 "), "no answer")
+            until(lambda: len(lines_of(path)) == 1, "no line")
+            equal(lines_of(path)[0]["client"], "unix", "client")
 
 
 @case("activation: for another process", bare=True)
