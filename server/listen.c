@@ -205,8 +205,8 @@ static bool stopping(const struct door *door)
 }
 
 /*
- * The next one; -EBUSY: there is no place by the first deadline, -ETIMEDOUT: nobody by the second;
- * anything else is the end.
+ * The next one; -EBUSY: there is no place, or no descriptor, by the first deadline, -ETIMEDOUT:
+ * nobody by the second; anything else is the end.
  */
 static int let_in(const struct door *door, int64_t place, int64_t deadline)
 {
@@ -224,9 +224,12 @@ static int let_in(const struct door *door, int64_t place, int64_t deadline)
 		filch_sem_post(places);
 		if (client == -ETIMEDOUT || stopping(door))
 			return client;
+		if (harmless(client))
+			continue;
 		/* Out of descriptors or memory: trying again at once would be a spin. */
-		if (!harmless(client))
-			filch_sleep_until(filch_after(BACK_OFF));
+		if (!place)
+			return -EBUSY;
+		filch_sleep_until(filch_after(BACK_OFF));
 	}
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import tempfile
@@ -150,6 +151,20 @@ def _(command):
             check(batch * batches - 20 <= lost + lines <= batch * batches + 20,
                   f"{lost} lost and {lines} written, of {batch * batches}")
         os.close(reader)
+
+
+def one_left(server):
+    """The limit with which it can open one more."""
+    used = {int(name) for name in os.listdir(f"/proc/{server.process.pid}/fd")}
+    return min(set(range(len(used) + 1)) - used) + 1
+
+
+@case("descriptors: the last one is for a client, who is not kept waiting for another")
+def _(server):
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (one_left(server), limits[1]))
+    for _ in range(3):
+        equal(get(server, "/plaintext").status, 200, "status")
 
 
 @case("user: privileges are gone, groups too, and the port file is still written", bare=True)
