@@ -122,6 +122,16 @@ static int open_files(struct server *s)
 	return o->root && s->root < 0 ? fail(o, o->root, -s->root) : 0;
 }
 
+/* What has too few descriptors for even one client would start, and answer nobody. */
+static int find_room(const struct server *s)
+{
+	int fd = fcntl(s->signals, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail(s->options, "cannot accept", errno);
+	return close(fd);
+}
+
 static int get_ready(struct server *s)
 {
 	int error;
@@ -131,7 +141,7 @@ static int get_ready(struct server *s)
 		return EXIT_FAILURE;
 	if (s->options->user && become(s->options, s->options->user))
 		return EXIT_FAILURE;
-	if (open_files(s))
+	if (open_files(s) || find_room(s))
 		return EXIT_FAILURE;
 	error = listener_start(s);
 	return error < 0 ? fail(s->options, "cannot accept", -error) : 0;

@@ -167,6 +167,31 @@ def _(server):
         equal(get(server, "/plaintext").status, 200, "status")
 
 
+def serves(command, limit):
+    """Does it with so few descriptors? Or else it says what is the matter, and ends."""
+
+    class Limited(Server):
+        def before(self):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    try:
+        with Limited(command, root="/") as server:
+            try:
+                return get(server, "/plaintext").status == 200
+            except (Failed, OSError):
+                server.wait()
+                raise Failed(f"the server ended: {server.stderr()}") from None
+    except Failed as error:
+        check(re.search("the server ended: .*: Too many open files$", str(error), re.M), error)
+        return False
+
+
+@case("descriptors: with too few of them it does not start, and says so", bare=True)
+def _(command):
+    first = next(limit for limit in range(6, 64) if serves(command, limit))
+    check(all(serves(command, first + more) for more in (1, 2)), f"with {first}, but not with more")
+
+
 @case("user: privileges are gone, groups too, and the port file is still written", bare=True)
 def _(command):
     if os.geteuid():
