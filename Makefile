@@ -164,10 +164,10 @@ $(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O) $(O)/sources
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(TEST_LIBS)
 
 # The fuzz target replays its corpus; with clang's libFuzzer it looks for more by itself.
-FUZZ_C := tests/fuzz/request.c server/request.c server/buffer.c $(LLHTTP)/api.c $(LLHTTP)/http.c \
-	$(LLHTTP)/llhttp.c
+FUZZED := $(addprefix server/,buffer chunks request text)
+FUZZ_C := tests/fuzz/request.c $(FUZZED:%=%.c) $(patsubst %,$(LLHTTP)/%.c,api http llhttp)
 
-$(FUZZ): $(O)/tests/fuzz/request.o $(O)/server/request.o $(O)/server/buffer.o $(LLHTTP_O)
+$(FUZZ): $(O)/tests/fuzz/request.o $(FUZZED:%=$(O)/%.o) $(LLHTTP_O)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $^
 

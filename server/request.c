@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * llhttp does the grammar and the framing. It is generous in places where two readers of the same
- * bytes could come to different ends, which is how requests are smuggled; so whatever lies between
- * the pieces that it reports (target, names, values) is compared with the one form that RFC 9112
- * has for it. A bare CR or LF, a folded line and a space in a wrong place are all refused by that
- * one rule: no byte of a head remains unaccounted for.
+ * llhttp does the grammar and the framing, but for chunks. It is generous in places where two
+ * readers of the same bytes could come to different ends, which is how requests are smuggled; so
+ * whatever lies between the pieces that it reports (target, names, values) is compared with the one
+ * form that RFC 9112 has for it. A bare CR or LF, a folded line and a space in a wrong place are
+ * all refused by that one rule: no byte of a head remains unaccounted for.
  */
 #include "request.h"
 
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #define MAX_HEADERS 100 /* Apache's limit; nobody sends as many */
 #define NAME(name)  { name, sizeof(name) - 1 }
@@ -32,21 +31,6 @@ static bool crlf(const char *at)
 	return at[0] == '\r' && at[1] == '\n';
 }
 
-static bool alphanumeric(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool token_char(char c)
-{
-	return alphanumeric(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-static bool same(struct text t, const char *word)
-{
-	return t.length == strlen(word) && strncasecmp(t.at, word, t.length) == 0;
-}
-
 /*
  * uri-host [ ":" port ], by its characters, a bit for each: letters, digits, and those of
  * .:-_~%!$&'()*+,;=[]
@@ -62,14 +46,6 @@ static bool host_like(struct text t)
 			return false;
 	}
 	return true;
-}
-
-static bool digits(struct text t)
-{
-	for (size_t i = 0; i < t.length; i++)
-		if (t.at[i] < '0' || t.at[i] > '9')
-			return false;
-	return t.length > 0;
 }
 
 /* ---- the request line ----------------------------------------------------------------------- */
@@ -126,7 +102,7 @@ static int set_target(struct request *q)
 	const char *authority, *slash, *mark;
 
 	q->target = url;
-	if (q->method == HTTP_CONNECT || same(url, "*")) {
+	if (q->method == HTTP_CONNECT || text_is(url, "*")) {
 		q->path = url;
 		return q->method == HTTP_CONNECT || q->method == HTTP_OPTIONS ? 0 : refuse(q, 400);
 	}
@@ -144,8 +120,8 @@ static int set_target(struct request *q)
 
 	/* absolute-form: the authority counts, whatever Host says; all of them are this server */
 	authority = memmem(url.at, url.length, "://", 3);
-	if (!authority || !(same((struct text){ url.at, (size_t)(authority - url.at) }, "http") ||
-	                    same((struct text){ url.at, (size_t)(authority - url.at) }, "https")))
+	if (!authority || !(text_is((struct text){ url.at, (size_t)(authority - url.at) }, "http") ||
+	                    text_is((struct text){ url.at, (size_t)(authority - url.at) }, "https")))
 		return refuse(q, 400);
 	authority += 3;
 	url.length -= (size_t)(authority - url.at);
@@ -171,7 +147,7 @@ static void keep_header(struct request *q, struct text name, struct text value)
 	};
 
 	for (int i = 0; i < HEADERS; i++)
-		if (name.length == names[i].length && !q->place[i] && same(name, names[i].at)) {
+		if (name.length == names[i].length && !q->place[i] && text_is(name, names[i].at)) {
 			q->place[i] = (size_t)(value.at - q->first);
 			q->header[i].length = value.length;
 		}
@@ -189,25 +165,26 @@ static int note_header(struct request *q, struct text name, struct text value)
 {
 	switch (name.length) {
 	case 4:
-		if (same(name, "host") && (++q->hosts > 1 || !host_like(value)))
+		if (text_is(name, "host") && (++q->hosts > 1 || !host_like(value)))
 			return refuse(q, 400);
 		break;
 	case 6:
-		if (same(name, "expect")) {
-			if (same(value, "100-continue"))
+		if (text_is(name, "expect")) {
+			if (text_is(value, "100-continue"))
 				q->expects_100 = true;
 			else
 				q->expects_else = true;
 		}
 		break;
 	case 14:
-		if (same(name, "content-length") && (++q->lengths > 1 || !digits(value)))
+		if (text_is(name, "content-length") &&
+		    (++q->lengths > 1 || !value.length || !text_digits(value)))
 			return refuse(q, 400);
 		break;
 	case 17:
 		/* one coding, and that one: anything else is a way to disagree about the length */
-		if (same(name, "transfer-encoding") &&
-		    (++q->encodings > 1 || !same(value, "chunked")))
+		if (text_is(name, "transfer-encoding") &&
+		    (++q->encodings > 1 || !text_is(value, "chunked")))
 			return refuse(q, 400);
 		break;
 	}
@@ -246,16 +223,9 @@ static size_t end_of_previous(struct request *q)
 	return q->headers ? end_of_header(q) : end_of_line(q);
 }
 
-/* 400, as for what is malformed: which of the two is seen first depends on the split. */
-static int carry(struct request *q, size_t length)
-{
-	q->baggage += length;
-	return q->baggage > q->limits->header ? refuse(q, 400) : 0;
-}
-
 static size_t place_of(const struct request *q, const char *at)
 {
-	return q->forgotten + (size_t)(at - q->first);
+	return (size_t)(at - q->first);
 }
 
 static int on_field(llhttp_t *parser, const char *at, size_t length)
@@ -263,10 +233,6 @@ static int on_field(llhttp_t *parser, const char *at, size_t length)
 	struct request *q = parser->data;
 	size_t place = place_of(q, at);
 
-	if (q->head) { /* a trailer */
-		q->value_length = 0;
-		return carry(q, length);
-	}
 	if (q->name_length && q->name + q->name_length == place) {
 		q->name_length += length;
 		return 0;
@@ -290,7 +256,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t length)
 	else if (q->value + q->value_length != place)
 		return refuse(q, 400); /* goes on after a fold */
 	q->value_length += length;
-	return q->head ? carry(q, length) : 0;
+	return 0;
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -317,17 +283,10 @@ static int on_headers_complete(llhttp_t *parser)
 	if (q->lengths && parser->content_length > q->limits->body)
 		return refuse(q, 413);
 	q->expects_100 = q->expects_100 && !q->http_1_0;
-	return 0;
+	return q->encodings ? HPE_PAUSED : 0; /* chunks are not left to llhttp */
 }
 
 /* ---- the body ------------------------------------------------------------------------------- */
-
-static int on_chunk_header(llhttp_t *parser)
-{
-	struct request *q = parser->data;
-
-	return parser->content_length > q->limits->body - q->body.length ? refuse(q, 413) : 0;
-}
 
 static int on_body(llhttp_t *parser, const char *at, size_t length)
 {
@@ -338,20 +297,16 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
 	return buffer_add(&q->body, at, length) ? 0 : refuse(q, 503);
 }
 
-static int on_extension(llhttp_t *parser, const char *at, size_t length)
+/* Only now, because the bytes may have moved since the head. */
+static int complete(struct request *q)
 {
-	(void)at;
-	return carry(parser->data, length);
+	place_headers(q);
+	return set_target(q);
 }
 
 static int on_message_complete(llhttp_t *parser)
 {
-	/*
-	 * Only now, because the bytes may have moved since the head.
-	 * PAUSED: what follows is another request's.
-	 */
-	place_headers(parser->data);
-	return set_target(parser->data) ? -1 : HPE_PAUSED;
+	return complete(parser->data) ? -1 : HPE_PAUSED; /* what follows is another request's */
 }
 
 static const llhttp_settings_t settings = {
@@ -361,9 +316,6 @@ static const llhttp_settings_t settings = {
 	.on_header_field = on_field,
 	.on_header_value = on_value,
 	.on_headers_complete = on_headers_complete,
-	.on_chunk_header = on_chunk_header,
-	.on_chunk_extension_name = on_extension,
-	.on_chunk_extension_value = on_extension,
 	.on_body = on_body,
 	.on_message_complete = on_message_complete,
 };
@@ -396,7 +348,7 @@ bool request_begins(const struct request *q, const char *data, size_t length, si
 
 void request_forget(struct request *q)
 {
-	q->forgotten += q->used - q->head;
+	q->forgotten |= q->used > q->head;
 	q->used = q->head;
 }
 
@@ -441,6 +393,17 @@ static enum progress too_large(struct request *q)
 	return REQUEST_BAD;
 }
 
+static enum progress feed_chunks(struct request *q, size_t length)
+{
+	q->used += chunks_feed(&q->chunks, &q->body, q->limits, q->first + q->used,
+	                       length - q->used);
+	if (q->chunks.status)
+		refuse(q, q->chunks.status);
+	else if (q->chunks.whole)
+		complete(q);
+	return q->status ? REQUEST_BAD : q->chunks.whole ? REQUEST_READY : REQUEST_MORE;
+}
+
 enum progress request_feed(struct request *q, const char *first, size_t length)
 {
 	q->first = first;
@@ -451,8 +414,14 @@ enum progress request_feed(struct request *q, const char *first, size_t length)
 		size_t end = q->head || length < q->limits->header ? length : q->limits->header;
 		llhttp_errno_t error;
 
+		if (q->head && q->encodings)
+			return feed_chunks(q, length);
 		q->fed = end;
 		error = llhttp_execute(&q->parser, first + q->used, end - q->used);
+		if (error == HPE_PAUSED && q->encodings) {
+			q->used = q->head;
+			continue;
+		}
 		if (error == HPE_PAUSED) {
 			q->used = (size_t)(llhttp_get_error_pos(&q->parser) - first);
 			return REQUEST_READY;

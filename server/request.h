@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "buffer.h"
+#include "chunks.h"
 #include "options.h"
 #include "text.h"
 
@@ -49,9 +50,9 @@ struct request {
 	size_t url, url_length;
 	size_t name, name_length, value, value_length;
 	size_t place[HEADERS]; /* of header[] */
-	size_t forgotten; /* bytes between the head and what is at first + head now */
-	size_t baggage;   /* chunk extensions and trailers, which nobody keeps */
+	struct chunks chunks;
 	unsigned headers, hosts, lengths, encodings;
+	bool forgotten;   /* some of the body has been taken in, and is no more at first + head */
 	bool unknown_method, expects_else;
 	llhttp_t parser;
 };

@@ -10,6 +10,7 @@ descriptors, threads and memory are what they were; those in other files look at
    4  Transfer-Encoding and Content-Length             routes.py       refused: length and chunked (to: no coding)
    5  malformed Content-Length                         routes.py       refused: length with a sign (and all of length)
    6  malformed chunks                                 routes.py       refused: chunk: LF only (and all of chunk:)
+      extensions, trailers                             framing.py      refused: trailer: LF at once (and all there)
    7  bare CR, bare LF, NUL, folds, colons, names      routes.py       refused: bare LF (to: 8 bits in a name)
    8  paths that try to leave the root                 files.py        files: no way out (attack 8) (and the races)
    9  Host, absolute-form, *, CONNECT                  routes.py       refused: no Host, accepted: absolute-form

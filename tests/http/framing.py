@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Where a request ends and what it means, where another reader of the same bytes might differ."""
+from harness import case
+from routes import CHUNKED, OK, accepts, echo, refuses
+
+
+def chunked(body):
+    return echo(CHUNKED, body)
+
+
+# name, bytes, status: as REFUSED in routes.py
+REFUSED = [
+    ("trailer: LF at once", chunked(b"0\r\n\n"), 400),
+    ("trailer: LF after one", chunked(b"0\r\nA: b\r\n\n"), 400),
+    ("trailer: LF only", chunked(b"0\r\nA: b\n\r\n"), 400),
+    ("trailer: CR only", chunked(b"0\r\nA: b\r\r\n"), 400),
+    ("trailer: LF after the last chunk", chunked(b"0\n\r\n"), 400),
+    ("trailer: a fold at once", chunked(b"0\r\nX:\r\n a\r\n\r\n"), 400),
+    ("trailer: a fold before any", chunked(b"0\r\n X: a\r\n\r\n"), 400),
+    ("trailer: no name", chunked(b"0\r\n: a\r\n\r\n"), 400),
+    ("trailer: a space before the colon", chunked(b"0\r\nX : a\r\n\r\n"), 400),
+    ("trailer: NUL", chunked(b"0\r\nX: \0\r\n\r\n"), 400),
+    ("extension: nothing in it", chunked(b"3;\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: nothing in one of two", chunked(b"3;;a\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: no name", chunked(b"3;=b\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: no value", chunked(b"3;a=\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: a quote in a token", chunked(b"3;c=-\"d\"\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: more after a quote", chunked(b"3;c=\"d\"e\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: an open quote", chunked(b"3;c=\"d\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: a space", chunked(b"3; a\r\nabc\r\n0\r\n\r\n"), 400),
+    ("extension: in the last chunk", chunked(b"0;;\r\n\r\n"), 400),
+    ("chunk: endless zeros", chunked(b"0" * 20000 + b"\r\n\r\n"), 400),
+    ("chunks: more around them than in them",
+     chunked((b"1;" + b"a" * 100 + b"\r\nx\r\n") * 300), 400),
+]
+
+for row in REFUSED:
+    case(f"refused: {row[0]}", shares=True)(refuses(*row[1:]))
+
+# name, bytes, bodies of the answers: as ACCEPTED in routes.py
+ACCEPTED = [
+    ("extensions of every kind",
+     chunked(b"3;a;b=c;d=\"e \\\" \xe4;f\";g\r\nabc\r\n0;h=i\r\n\r\n"), [b"abc"]),
+    ("trailers of every kind",
+     chunked(b"0\r\nA:\r\nB: \t\r\nC:d\r\nD: \xe4:\r\n\r\n") + OK, [b"", b"Hello, World!"]),
+    ("leading zeros in a chunk's size", chunked(b"0003\r\nabc\r\n0000\r\n\r\n"), [b"abc"]),
+    ("chunks of a byte, any number", chunked(b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n"), [b"x" * 5000]),
+]
+
+for row in ACCEPTED:
+    case(f"accepted: {row[0]}", shares=True)(accepts(*row[1:]))
