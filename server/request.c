@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MAX_HEADERS 100 /* Apache's limit; nobody sends as many */
+#define MAX_EMPTY   8   /* lines before a request; a client that sends any sends one */
 #define NAME(name)  { name, sizeof(name) - 1 }
 
 static int refuse(struct request *q, int status)
@@ -334,14 +335,14 @@ void request_reset(struct request *q, const struct request_limits *limits)
 	q->parser.data = q;
 }
 
-bool request_begins(const struct request *q, const char *data, size_t length, size_t *start)
+bool request_begins(struct request *q, const char *data, size_t length, size_t *start)
 {
 	const char *at = data + *start, *end = data + length;
 
 	if (q->used || *start == length || *at != '\r')
 		return *start < length;
-	while (end - at >= 2 && crlf(at))
-		at += 2;
+	for (; end - at >= 2 && crlf(at) && q->empty_lines < MAX_EMPTY; at += 2)
+		q->empty_lines++;
 	*start = (size_t)(at - data);
 	return at < end && !(end - at == 1 && *at == '\r');
 }
@@ -407,6 +408,10 @@ static enum progress feed_chunks(struct request *q, size_t length)
 enum progress request_feed(struct request *q, const char *first, size_t length)
 {
 	q->first = first;
+	if (!q->used && *first == '\r') { /* llhttp would pass over any number of them */
+		refuse(q, 400);
+		return REQUEST_BAD;
+	}
 	if (q->unknown_method)
 		return judge_method(q, length < q->limits->header ? length : q->limits->header);
 	while (q->used < length) {

@@ -51,7 +51,7 @@ struct request {
 	size_t name, name_length, value, value_length;
 	size_t place[HEADERS]; /* of header[] */
 	struct chunks chunks;
-	unsigned headers, hosts, lengths, encodings;
+	unsigned empty_lines, headers, hosts, lengths, encodings;
 	bool forgotten;   /* some of the body has been taken in, and is no more at first + head */
 	bool unknown_method, expects_else;
 	llhttp_t parser;
@@ -61,10 +61,10 @@ struct request {
 void request_reset(struct request *q, const struct request_limits *limits);
 
 /*
- * Passes over empty lines before a request, as RFC 9112 2.2 asks: *start moves on. False: nothing
- * of the request itself is there.
+ * Passes over empty lines before a request, as RFC 9112 2.2 asks, but not over any number of them:
+ * *start moves on. False: nothing of the request itself is there.
  */
-bool request_begins(const struct request *q, const char *data, size_t length, size_t *start);
+bool request_begins(struct request *q, const char *data, size_t length, size_t *start);
 
 /*
  * There are length bytes from first on, the request's first byte; q->used of them were there the

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where a request ends and what it means, where another reader of the same bytes might differ."""
-from harness import case
+import time
+
+from harness import Connection, case, check, equal, get
 from routes import CHUNKED, OK, accepts, echo, refuses
 
 
@@ -32,6 +34,7 @@ REFUSED = [
     ("chunk: endless zeros", chunked(b"0" * 20000 + b"\r\n\r\n"), 400),
     ("chunks: more around them than in them",
      chunked((b"1;" + b"a" * 100 + b"\r\nx\r\n") * 300), 400),
+    ("empty lines without an end", b"\r\n" * 20000, 400),
 ]
 
 for row in REFUSED:
@@ -45,7 +48,29 @@ ACCEPTED = [
      chunked(b"0\r\nA:\r\nB: \t\r\nC:d\r\nD: \xe4:\r\n\r\n") + OK, [b"", b"Hello, World!"]),
     ("leading zeros in a chunk's size", chunked(b"0003\r\nabc\r\n0000\r\n\r\n"), [b"abc"]),
     ("chunks of a byte, any number", chunked(b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n"), [b"x" * 5000]),
+    ("eight empty lines", b"\r\n" * 8 + OK, [b"Hello, World!"]),
 ]
 
 for row in ACCEPTED:
     case(f"accepted: {row[0]}", shares=True)(accepts(*row[1:]))
+
+
+@case("empty lines: too many at once, and then a request", shares=True)
+def _(server):
+    with Connection(server) as c:
+        c.send(b"\r\n" * 9 + OK)
+        equal(c.response().status, 400, "status")
+        c.half_close()
+        c.expect_end()
+
+
+@case("empty lines: a flood of them ends", shares=True)
+def _(server):
+    with Connection(server) as c:
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 10:
+                c.send(b"\r\n" * 500)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        check(time.monotonic() - began < 10, "it still listens")
