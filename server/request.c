@@ -162,6 +162,16 @@ static void place_headers(struct request *q)
 			q->header[i].at = q->first + q->place[i];
 }
 
+static void note_connection(struct request *q, struct text options)
+{
+	while (options.length) {
+		struct text option = text_cut(&options, ',');
+
+		q->closes |= text_is(option, "close");
+		q->keeps |= text_is(option, "keep-alive");
+	}
+}
+
 static int note_header(struct request *q, struct text name, struct text value)
 {
 	switch (name.length) {
@@ -176,6 +186,10 @@ static int note_header(struct request *q, struct text name, struct text value)
 			else
 				q->expects_else = true;
 		}
+		break;
+	case 10:
+		if (text_is(name, "connection"))
+			note_connection(q, value);
 		break;
 	case 14:
 		if (text_is(name, "content-length") &&
@@ -270,7 +284,7 @@ static int on_headers_complete(llhttp_t *parser)
 	q->head = end + 2;
 	q->method = parser->method;
 	q->http_1_0 = parser->http_minor == 0;
-	q->keep_alive = llhttp_should_keep_alive(parser) && !(parser->flags & F_CONNECTION_CLOSE);
+	q->keep_alive = !q->closes && (q->keeps || !q->http_1_0);
 	/* Only now, when the whole head is known to be well formed: the answer must not tell how it
 	 * was split. */
 	if (q->headers > MAX_HEADERS)

@@ -53,7 +53,7 @@ struct request {
 	struct chunks chunks;
 	unsigned empty_lines, headers, hosts, lengths, encodings;
 	bool forgotten;   /* some of the body has been taken in, and is no more at first + head */
-	bool unknown_method, expects_else;
+	bool unknown_method, expects_else, closes, keeps;
 	llhttp_t parser;
 };
 

@@ -55,6 +55,32 @@ for row in ACCEPTED:
     case(f"accepted: {row[0]}", shares=True)(accepts(*row[1:]))
 
 
+# version, lines, does the connection go on
+OPTIONS = [
+    (b"1.1", b"Connection: close\t\r\n", False),
+    (b"1.1", b"Connection: x\r\nConnection: \tClose , y\r\n", False),
+    (b"1.1", b"Connection: closed\r\n", True),
+    (b"1.1", b"Connection:\r\n", True),
+    (b"1.0", b"Connection: keep-alive\t\r\n", True),
+    (b"1.0", b"Connection: x,\tKeep-Alive\r\n", True),
+    (b"1.0", b"Connection: keep-alive\r\nConnection: close\t\r\n", False),
+    (b"1.0", b"Connection: keep-alives\r\n", False),
+]
+
+
+@case("keep-alive: by every option of every line, blanks or not", shares=True)
+def _(server):
+    for version, lines, goes_on in OPTIONS:
+        with Connection(server) as c:
+            c.send(b"GET /plaintext HTTP/" + version + b"\r\nHost: a\r\n" + lines + b"\r\n")
+            closes = c.response().headers.get("connection") == "close"
+            equal(closes, not goes_on, lines)
+            if goes_on:
+                equal(c.get("/healthz").body, b"ok\n", "the next request")
+            else:
+                c.expect_end()
+
+
 @case("empty lines: too many at once, and then a request", shares=True)
 def _(server):
     with Connection(server) as c:
