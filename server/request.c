@@ -15,6 +15,19 @@
 #define MAX_EMPTY   8   /* lines before a request; a client that sends any sends one */
 #define NAME(name)  { name, sizeof(name) - 1 }
 
+/* Several lines of these are one list. */
+#define LISTS (1u << IF_MATCH | 1u << IF_NONE_MATCH | 1u << ACCEPT_ENCODING)
+
+static const struct text names[HEADERS] = {
+	[RANGE] = NAME("range"),
+	[IF_RANGE] = NAME("if-range"),
+	[IF_MATCH] = NAME("if-match"),
+	[IF_NONE_MATCH] = NAME("if-none-match"),
+	[IF_MODIFIED_SINCE] = NAME("if-modified-since"),
+	[IF_UNMODIFIED_SINCE] = NAME("if-unmodified-since"),
+	[ACCEPT_ENCODING] = NAME("accept-encoding"),
+};
+
 static int refuse(struct request *q, int status)
 {
 	if (!q->status)
@@ -137,21 +150,16 @@ static int set_target(struct request *q)
 
 static void keep_header(struct request *q, struct text name, struct text value)
 {
-	static const struct text names[HEADERS] = {
-		[RANGE] = NAME("range"),
-		[IF_RANGE] = NAME("if-range"),
-		[IF_MATCH] = NAME("if-match"),
-		[IF_NONE_MATCH] = NAME("if-none-match"),
-		[IF_MODIFIED_SINCE] = NAME("if-modified-since"),
-		[IF_UNMODIFIED_SINCE] = NAME("if-unmodified-since"),
-		[ACCEPT_ENCODING] = NAME("accept-encoding"),
-	};
-
-	for (int i = 0; i < HEADERS; i++)
-		if (name.length == names[i].length && !q->place[i] && text_is(name, names[i].at)) {
-			q->place[i] = (size_t)(value.at - q->first);
-			q->header[i].length = value.length;
+	for (unsigned i = 0; i < HEADERS; i++) {
+		if (name.length != names[i].length || !text_is(name, names[i].at))
+			continue;
+		if (q->place[i]) {
+			q->lists |= 1u << i & LISTS;
+			return;
 		}
+		q->place[i] = (size_t)(value.at - q->first);
+		q->header[i].length = value.length;
+	}
 }
 
 /* Once the bytes do not move any more. */
@@ -160,6 +168,51 @@ static void place_headers(struct request *q)
 	for (int i = 0; i < HEADERS; i++)
 		if (q->place[i])
 			q->header[i].at = q->first + q->place[i];
+}
+
+static void append(struct text *list, char *to, struct text value)
+{
+	if (list->length) {
+		memcpy(to + list->length, ", ", 2);
+		list->length += 2;
+	}
+	memcpy(to + list->length, value.at, value.length);
+	list->length += value.length;
+}
+
+static struct text join(const struct request *q, const char *name, char *to)
+{
+	struct text head = { q->first, q->head }, line, list = { to, 0 };
+
+	while (head.length) {
+		line = text_cut(&head, '\r');
+		text_cut(&head, '\n');
+		if (text_is(text_cut(&line, ':'), name))
+			append(&list, to, text_trim(line));
+	}
+	return list;
+}
+
+/*
+ * RFC 9110 5.2. They are written behind the body, where a request has memory anyway, and do not need
+ * more of it than the head did: what is ", " here was the end of a line and a name.
+ */
+static int join_lists(struct request *q)
+{
+	char *to;
+
+	if (!q->lists)
+		return 0;
+	if (!buffer_room(&q->body, q->head))
+		return refuse(q, 503);
+	to = q->body.data + q->body.length;
+	for (unsigned i = 0; i < HEADERS; i++) {
+		if (!(q->lists >> i & 1))
+			continue;
+		q->header[i] = join(q, names[i].at, to);
+		to += q->header[i].length;
+	}
+	return 0;
 }
 
 static void note_connection(struct request *q, struct text options)
@@ -316,7 +369,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
 static int complete(struct request *q)
 {
 	place_headers(q);
-	return set_target(q);
+	return set_target(q) ? -1 : join_lists(q);
 }
 
 static int on_message_complete(llhttp_t *parser)

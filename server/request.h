@@ -15,7 +15,7 @@
 #include "options.h"
 #include "text.h"
 
-/* Headers that routes look at; the first of each. */
+/* Headers that routes look at; the first of each, but all lines of a list. */
 enum header {
 	RANGE,
 	IF_RANGE,
@@ -52,6 +52,7 @@ struct request {
 	size_t place[HEADERS]; /* of header[] */
 	struct chunks chunks;
 	unsigned empty_lines, headers, hosts, lengths, encodings;
+	unsigned lists; /* a bit for each of header[] that came in more than one line */
 	bool forgotten;   /* some of the body has been taken in, and is no more at first + head */
 	bool unknown_method, expects_else, closes, keeps;
 	llhttp_t parser;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Where a request ends and what it means, where another reader of the same bytes might differ."""
+import os
+import tempfile
 import time
 
-from harness import Connection, case, check, equal, get
+from harness import Connection, Server, case, check, equal, get
 from routes import CHUNKED, OK, accepts, echo, refuses
 
 
@@ -79,6 +81,35 @@ def _(server):
                 equal(c.get("/healthz").body, b"ok\n", "the next request")
             else:
                 c.expect_end()
+
+
+@case("lists: several lines are one", bare=True)
+def _(command):
+    with tempfile.TemporaryDirectory() as root:
+        for name, body in [("x", b"plain"), ("x.br", b"coded")]:
+            with open(os.path.join(root, name), "wb") as file:
+                file.write(body)
+        with Server(command, root=root) as server:
+            etag = get(server, "/files/x").headers["etag"]
+
+            def ask(*lines):
+                return get(server, "/files/x", headers="".join(line + "\r\n" for line in lines))
+
+            for last in etag, f"W/{etag} ,":
+                equal(ask('If-None-Match: "a"', "X: y", f"if-none-match: {last}").status, 304, last)
+            equal(ask(f"If-None-Match: {etag}", 'If-None-Match: "a"').status, 304, "the first")
+            equal(ask('If-None-Match: "a"', 'If-None-Match: "b"').status, 200, "none")
+            equal(ask('If-Match: "a"', "If-Match:", f"If-Match: {etag}").status, 200, "If-Match")
+            equal(ask('If-Match: "a"', 'If-Match: "b"').status, 412, "If-Match, none")
+            both = ask('If-Match: "a"', 'If-None-Match: "b"', f"If-Match: {etag}", f"If-None-Match: {etag}")
+            equal(both.status, 304, "both")
+            r = ask("Accept-Encoding: x", "Accept-Encoding: br;q=0.5")
+            equal((r.body, r.headers.get("content-encoding")), (b"coded", "br"), "codings")
+            lines = 'If-None-Match: "a"\r\n' * 90 + f"If-None-Match: {etag}\r\n"
+            with Connection(server) as c:  # at any place in memory, and with a body before it
+                for body in b"", b"x" * 511, b"x" * 40000:
+                    r = c.get("/files/x", headers=f"{lines}Content-Length: {len(body)}\r\n", body=body)
+                    equal(r.status, 304, f"behind a body of {len(body)}")
 
 
 @case("empty lines: too many at once, and then a request", shares=True)
