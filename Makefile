@@ -164,7 +164,7 @@ $(B)/tests/%: $(O)/tests/%.o $(RUNTIME_O) $(O)/sources
 	$(call say,LD)$(CC) $(LINK_FLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(TEST_LIBS)
 
 # The fuzz target replays its corpus; with clang's libFuzzer it looks for more by itself.
-FUZZED := $(addprefix server/,buffer chunks request text)
+FUZZED := $(addprefix server/,buffer chunks request target text)
 FUZZ_C := tests/fuzz/request.c $(FUZZED:%=%.c) $(patsubst %,$(LLHTTP)/%.c,api http llhttp)
 
 $(FUZZ): $(O)/tests/fuzz/request.o $(FUZZED:%=$(O)/%.o) $(LLHTTP_O)

@@ -36,6 +36,7 @@ static const struct status statuses[] = {
 	STATUS(414, "URI Too Long"),
 	STATUS(416, "Range Not Satisfiable"),
 	STATUS(417, "Expectation Failed"),
+	STATUS(421, "Misdirected Request"),
 	STATUS(431, "Request Header Fields Too Large"),
 	STATUS(501, "Not Implemented"),
 	STATUS(503, "Service Unavailable"),

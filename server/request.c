@@ -8,8 +8,9 @@
  */
 #include "request.h"
 
-#include <stdint.h>
 #include <string.h>
+
+#include "target.h"
 
 #define MAX_HEADERS 100 /* Apache's limit; nobody sends as many */
 #define MAX_EMPTY   8   /* lines before a request; a client that sends any sends one */
@@ -43,23 +44,6 @@ static bool blank(char c)
 static bool crlf(const char *at)
 {
 	return at[0] == '\r' && at[1] == '\n';
-}
-
-/*
- * uri-host [ ":" port ], by its characters, a bit for each: letters, digits, and those of
- * .:-_~%!$&'()*+,;=[]
- */
-static bool host_like(struct text t)
-{
-	static const uint64_t allowed[4] = { 0x2fff7ff200000000, 0x47fffffeaffffffe };
-
-	for (size_t i = 0; i < t.length; i++) {
-		unsigned char c = (unsigned char)t.at[i];
-
-		if (!(allowed[c / 64] >> c % 64 & 1))
-			return false;
-	}
-	return true;
 }
 
 /* ---- the request line ----------------------------------------------------------------------- */
@@ -108,42 +92,6 @@ static size_t end_of_line(const struct request *q)
 	    !crlf(q->first + at + 9))
 		return 0;
 	return at + 11;
-}
-
-static int set_target(struct request *q)
-{
-	struct text url = { q->first + q->url, q->url_length };
-	const char *authority, *slash, *mark;
-
-	q->target = url;
-	if (q->method == HTTP_CONNECT || text_is(url, "*")) {
-		q->path = url;
-		return q->method == HTTP_CONNECT || q->method == HTTP_OPTIONS ? 0 : refuse(q, 400);
-	}
-	if (memchr(url.at, '#', url.length))
-		return refuse(q, 400);
-	mark = memchr(url.at, '?', url.length);
-	q->query = (struct text){ mark ? mark + 1 : "", 0 };
-	if (mark) {
-		q->query.length = (size_t)(url.at + url.length - q->query.at);
-		url.length = (size_t)(mark - url.at);
-	}
-	q->path = url;
-	if (url.at[0] == '/')
-		return 0;
-
-	/* absolute-form: the authority counts, whatever Host says; all of them are this server */
-	authority = memmem(url.at, url.length, "://", 3);
-	if (!authority || !(text_is((struct text){ url.at, (size_t)(authority - url.at) }, "http") ||
-	                    text_is((struct text){ url.at, (size_t)(authority - url.at) }, "https")))
-		return refuse(q, 400);
-	authority += 3;
-	url.length -= (size_t)(authority - url.at);
-	slash = memchr(authority, '/', url.length);
-	q->path = slash ? (struct text){ slash, url.length - (size_t)(slash - authority) }
-	                : (struct text){ "/", 1 };
-	url = (struct text){ authority, slash ? (size_t)(slash - authority) : url.length };
-	return url.length && host_like(url) ? 0 : refuse(q, 400);
 }
 
 /* ---- headers -------------------------------------------------------------------------------- */
@@ -229,7 +177,7 @@ static int note_header(struct request *q, struct text name, struct text value)
 {
 	switch (name.length) {
 	case 4:
-		if (text_is(name, "host") && (++q->hosts > 1 || !host_like(value)))
+		if (text_is(name, "host") && (++q->hosts > 1 || !host_valid(value)))
 			return refuse(q, 400);
 		break;
 	case 6:
@@ -368,8 +316,10 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
 /* Only now, because the bytes may have moved since the head. */
 static int complete(struct request *q)
 {
+	int status = target_set(q, (struct text){ q->first + q->url, q->url_length });
+
 	place_headers(q);
-	return set_target(q) ? -1 : join_lists(q);
+	return status ? refuse(q, status) : join_lists(q);
 }
 
 static int on_message_complete(llhttp_t *parser)

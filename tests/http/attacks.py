@@ -14,6 +14,7 @@ descriptors, threads and memory are what they were; those in other files look at
    7  bare CR, bare LF, NUL, folds, colons, names      routes.py       refused: bare LF (to: 8 bits in a name)
    8  paths that try to leave the root                 files.py        files: no way out (attack 8) (and the races)
    9  Host, absolute-form, *, CONNECT                  routes.py       refused: no Host, accepted: absolute-form
+                                                       framing.py      refused: Host: two ports (and all of Host:)
   10  HTTP/0.9, HTTP/2, TLS                            routes.py       refused: HTTP/0.9, refused: a TLS hello
   11  more connections than descriptors                life.py         out of descriptors: no spin, and back within a second
       connect and reset                                attacks.py      11: connect and reset

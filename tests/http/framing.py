@@ -5,11 +5,19 @@ import tempfile
 import time
 
 from harness import Connection, Server, case, check, equal, get
-from routes import CHUNKED, OK, accepts, echo, refuses
+from routes import CHUNKED, LINE, OK, accepts, echo, refuses
 
 
 def chunked(body):
     return echo(CHUNKED, body)
+
+
+def host(value):
+    return LINE + b"Host: " + value + b"\r\n\r\n"
+
+
+def target(value):
+    return b"GET " + value + b" HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 # name, bytes, status: as REFUSED in routes.py
@@ -37,6 +45,21 @@ REFUSED = [
     ("chunks: more around them than in them",
      chunked((b"1;" + b"a" * 100 + b"\r\nx\r\n") * 300), 400),
     ("empty lines without an end", b"\r\n" * 20000, 400),
+    ("Host: two ports", host(b"a:b:c"), 400),
+    ("Host: a port that is no number", host(b"a:x"), 400),
+    ("Host: a port alone", host(b":80"), 400),
+    ("Host: a bracket", host(b"["), 400),
+    ("Host: brackets", host(b"[]"), 400),
+    ("Host: an address without an end", host(b"[::1z"), 400),
+    ("Host: an address that is none", host(b"[::1z]"), 400),
+    ("Host: more after the address", host(b"[::1]a"), 400),
+    ("Host: an address in brackets of the wrong kind", host(b"::1"), 400),
+    ("Host: %", host(b"a%"), 400),
+    ("Host: % and one digit", host(b"a%2"), 400),
+    ("Host: % and no digits", host(b"a%zz"), 400),
+    ("target: a port alone", target(b"http://:80/plaintext"), 400),
+    ("target: two ports", target(b"http://a:b:c/plaintext"), 400),
+    ("target: https in clear", target(b"https://a/plaintext"), 421),
 ]
 
 for row in REFUSED:
@@ -51,6 +74,12 @@ ACCEPTED = [
     ("leading zeros in a chunk's size", chunked(b"0003\r\nabc\r\n0000\r\n\r\n"), [b"abc"]),
     ("chunks of a byte, any number", chunked(b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n"), [b"x" * 5000]),
     ("eight empty lines", b"\r\n" * 8 + OK, [b"Hello, World!"]),
+    ("Host: a port", host(b"a.b:8080"), [b"Hello, World!"]),
+    ("Host: an empty port", host(b"a:"), [b"Hello, World!"]),
+    ("Host: an address", host(b"[2001:db8::127.0.0.1]"), [b"Hello, World!"]),
+    ("Host: escapes", host(b"%61b%2D:1"), [b"Hello, World!"]),
+    ("target: a port", target(b"http://a:1/plaintext"), [b"Hello, World!"]),
+    ("target: an address", target(b"HTTP://[::1]:1/plaintext"), [b"Hello, World!"]),
 ]
 
 for row in ACCEPTED:
