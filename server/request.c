@@ -52,8 +52,10 @@ static int on_url(llhttp_t *parser, const char *at, size_t length)
 {
 	struct request *q = parser->data;
 
-	if (!q->url_length)
+	if (!q->url_length) {
 		q->url = (size_t)(at - q->first);
+		q->method = parser->method; /* from now on: a refusal, too, depends on it */
+	}
 	q->url_length += length;
 	return 0;
 }
@@ -283,7 +285,6 @@ static int on_headers_complete(llhttp_t *parser)
 	if (!end || !crlf(q->first + end))
 		return refuse(q, 400);
 	q->head = end + 2;
-	q->method = parser->method;
 	q->http_1_0 = parser->http_minor == 0;
 	q->keep_alive = !q->closes && (q->keeps || !q->http_1_0);
 	/* Only now, when the whole head is known to be well formed: the answer must not tell how it
@@ -392,6 +393,8 @@ static enum progress fail(struct request *q, llhttp_errno_t error, size_t length
 		return REQUEST_BAD;
 	if (error == HPE_INVALID_METHOD && !q->url_length)
 		return judge_method(q, length);
+	/* What is wrong may be the first byte of the target. */
+	q->method = q->parser.method;
 	if (error == HPE_INVALID_VERSION) /* or rubbish after a good one */
 		refuse(q, known_version(&q->parser) ? 400 : 505);
 	else if (error == HPE_PAUSED_H2_UPGRADE)

@@ -60,7 +60,7 @@ static void answer_all(struct reader *r)
 	       request_begins(q, r->in.data, r->in.length, &r->start)) {
 		progress = request_feed(q, r->in.data + r->start, r->in.length - r->start);
 		if (progress == REQUEST_BAD) {
-			buffer_print(&r->out, "refused: %d\n", q->status);
+			buffer_print(&r->out, "refused: %d, to %d\n", q->status, (int)q->method);
 			r->bad = true;
 		} else if (progress == REQUEST_READY) {
 			note_request(&r->out, q);

@@ -112,6 +112,43 @@ def _(server):
                 c.expect_end()
 
 
+@case("HEAD: a refusal has no body", shares=True)
+def _(server):
+    for data, status in [(b"HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+                         (b"HEAD  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+                         (b"HEAD /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+                         (b"HEAD \x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+                         (b"HEAD / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
+                         (b"HEAD /" + b"x" * 20000, 414),
+                         (b"HEAD / HTTP/1.1\r\nContent-Length: 99999999\r\nHost: a\r\n\r\n", 413)]:
+        for pieces in [data], [data[i:i + 1] for i in range(min(len(data), 100))]:
+            with Connection(server) as c:
+                for piece in pieces:
+                    c.send(piece)
+                if len(pieces) > 1:
+                    c.send(data[100:])
+                equal(c.response(True).status, status, repr(data[:40]))
+                c.half_close()
+                c.expect_end()
+
+
+@case("HEAD: what only begins like it is another method", shares=True)
+def _(server):
+    for data, status in (b"HEADER / HTTP/1.1\r\nHost: a\r\n\r\n", 501), (b"HEAD\x01/ HTTP/1.1\r\n\r\n", 400):
+        with Connection(server) as c:
+            c.send(data)
+            r = c.response()
+            check(r.status == status and r.body, f"{r}")
+
+
+@case("HEAD: nor has what says that it took too long", header_timeout=0.3)
+def _(server):
+    with Connection(server) as c:
+        c.send(b"HEAD /")
+        equal(c.response(True).status, 408, "status")
+        c.expect_end()
+
+
 @case("lists: several lines are one", bare=True)
 def _(command):
     with tempfile.TemporaryDirectory() as root:
