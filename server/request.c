@@ -175,6 +175,18 @@ static void note_connection(struct request *q, struct text options)
 	}
 }
 
+static void note_expect(struct request *q, struct text list)
+{
+	while (list.length) {
+		struct text expectation = text_cut(&list, ',');
+
+		if (text_is(expectation, "100-continue"))
+			q->expects_continue = true;
+		else if (expectation.length)
+			q->expects_else = true;
+	}
+}
+
 static int note_header(struct request *q, struct text name, struct text value)
 {
 	switch (name.length) {
@@ -183,12 +195,8 @@ static int note_header(struct request *q, struct text name, struct text value)
 			return refuse(q, 400);
 		break;
 	case 6:
-		if (text_is(name, "expect")) {
-			if (text_is(value, "100-continue"))
-				q->expects_100 = true;
-			else
-				q->expects_else = true;
-		}
+		if (text_is(name, "expect"))
+			note_expect(q, value);
 		break;
 	case 10:
 		if (text_is(name, "connection"))
@@ -299,7 +307,7 @@ static int on_headers_complete(llhttp_t *parser)
 		return refuse(q, 400);
 	if (q->lengths && parser->content_length > q->limits->body)
 		return refuse(q, 413);
-	q->expects_100 = q->expects_100 && !q->http_1_0;
+	q->expects_100 = q->expects_continue && !q->http_1_0;
 	return q->encodings ? HPE_PAUSED : 0; /* chunks are not left to llhttp */
 }
 

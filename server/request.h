@@ -53,8 +53,8 @@ struct request {
 	struct chunks chunks;
 	unsigned empty_lines, headers, hosts, lengths, encodings;
 	unsigned lists; /* a bit for each of header[] that came in more than one line */
-	bool forgotten;   /* some of the body has been taken in, and is no more at first + head */
-	bool unknown_method, expects_else, closes, keeps;
+	bool forgotten; /* some of the body has been taken in, and is no more at first + head */
+	bool unknown_method, expects_continue, expects_else, closes, keeps;
 	llhttp_t parser;
 };
 

@@ -60,6 +60,7 @@ REFUSED = [
     ("target: a port alone", target(b"http://:80/plaintext"), 400),
     ("target: two ports", target(b"http://a:b:c/plaintext"), 400),
     ("target: https in clear", target(b"https://a/plaintext"), 421),
+    ("a second expectation", echo(b"Expect: 100-continue, x\r\nContent-Length: 2\r\n", b"hi"), 417),
 ]
 
 for row in REFUSED:
@@ -84,6 +85,28 @@ ACCEPTED = [
 
 for row in ACCEPTED:
     case(f"accepted: {row[0]}", shares=True)(accepts(*row[1:]))
+
+
+@case("expect: a list of the same is that one, and an empty one is none", shares=True)
+def _(server):
+    with Connection(server) as c:
+        for value, invites in [(b"100-continue,", True), (b"100-continue, 100-Continue", True),
+                               (b"", False), (b" , ", False)]:
+            c.send(echo(b"Expect: " + value + b"\r\nContent-Length: 2\r\n", b""))
+            if invites:
+                equal(c.response().status, 100, repr(value))
+            c.send(b"hi")
+            equal(c.response().body, b"hi", repr(value))
+
+
+@case("expect: no invitation before the head is whole", shares=True)
+def _(server):
+    for rest, status in [(b"Expect: x\r\n\r\n", 417), (b"Host: b\r\n\r\n", 400)]:
+        with Connection(server) as c:
+            c.send(LINE + b"Host: a\r\nExpect: 100-continue\r\nX: y\r\nY:")
+            time.sleep(0.05)
+            c.send(b"\r\n" + rest)
+            equal(c.response().status, status, "status")
 
 
 # version, lines, does the connection go on
