@@ -37,14 +37,17 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 }
 
 /*
- * Look at the others, and again after a while, 2 to 16 times. The looks become rarer, since each takes
- * lines from who is at work there; and there are half as many next time if they were in vain, twice as
- * many if waiting for a later one was worth it.
+ * Look at the others, and again after a while, up to 16 times. The looks become rarer, since each takes
+ * lines from who is at work there. Whom a poller feeds as well looks half as often where it was in
+ * vain, down to twice, and twice as often where waiting for a later look was worth it: or each time
+ * that two requests come at once, and the second one's worker asks for help, most of that is waste.
  */
 static struct filch_slot_ *look_around(struct worker *w)
 {
 	struct filch_slot_ *item = steal(w, false);
 
+	if (!poller_busy(w->poller))
+		w->patience = PATIENCE;
 	for (unsigned i = 1; !item && i < 2u << w->patience; i++) {
 		for (unsigned turn = 0; turn < 8 * i; turn++)
 			spin_pause();
