@@ -183,6 +183,128 @@ Test(watch, a_computation_that_has_made_room_goes_on_before_its_forks)
 	stop(rt);
 }
 
+/* What is left with a worker that is stuck goes on elsewhere, though nobody has nothing to do. */
+Test(watch, a_task_starts_behind_a_stuck_worker_while_the_others_compute)
+{
+	filch *rt = of_forks = start_workers(2);
+	filch_group stuck, busy;
+	long n = 0;
+
+	fill(rt, &stuck, spin, 1);
+	fill(rt, &busy, compute, 1);
+	for (int i = 0; i < 6; i++)
+		join_thread(thread(submit_count, &n)); /* half of them leave it with the stuck one */
+	until(&n, 6);
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&stuck) | filch_group_wait(&busy), 0);
+	stop(rt);
+}
+
+/* A fork that its task waits for is begun, though a computation never ends. */
+FILCH_VOID_TASK(nothing, frame, int, unused)
+{
+	(void)unused;
+}
+
+FILCH_VOID_TASK(fork_and_sleep, frame, long *, n)
+{
+	nothing_fork(&frame, 0);
+	sleep_ms(3);
+	nothing_join(&frame);
+	add(n, 1);
+}
+
+static void sleep_before_join(void *n)
+{
+	fork_and_sleep_run(filch_here(), n);
+}
+
+Test(watch, a_fork_that_is_waited_for_runs_while_every_worker_computes)
+{
+	filch *rt = start();
+	filch_group g;
+	long n = 0;
+
+	fill(rt, &g, compute, workers());
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(filch_submit(rt, sleep_before_join, &n), 0);
+		until(&n, i + 1);
+	}
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
+}
+
+/* Tasks of some milliseconds, each of which submits the next: a worker that never stops, nor idles. */
+static long links;
+
+static void link_on(void *rt)
+{
+	int64_t end = filch_after(2 * MS);
+
+	while (filch_now() < end)
+		;
+	add(&links, 1);
+	if (get(&go_on))
+		CHECK_EQ(filch_submit(rt, link_on, rt), 0);
+}
+
+static void nap_and_note_links(void *n)
+{
+	long before = get(&links);
+
+	sleep_ms(5);
+	set(n, get(&links) - before + 1);
+}
+
+Test(watch, a_deadline_passes_between_tasks_that_follow_each_other)
+{
+	filch *rt = start_workers(1);
+	long n = 0;
+
+	set(&go_on, 1);
+	CHECK_EQ(filch_submit(rt, link_on, rt), 0);
+	CHECK_EQ(filch_submit(rt, nap_and_note_links, &n), 0);
+	until(&n, 1);
+	CHECK(get(&n) < 30); /* and not when 61 have passed */
+	set(&go_on, 0);
+	stop(rt);
+}
+
+/* Computations on a worker that has to leave go on with those that stay. */
+static long progress[2];
+
+FILCH_VOID_TASK(churn_and_count, frame, long, i)
+{
+	churn_fork(&frame, 5);
+	churn(frame, 5);
+	churn_join(&frame);
+	add(&progress[i], 1);
+}
+
+static void compute_and_count(void *rt)
+{
+	static long numbers;
+	long i = add(&numbers, 1) % 2;
+
+	while (get(&go_on))
+		churn_and_count_run(rt, i);
+}
+
+Test(watch, computations_of_a_worker_that_leaves_go_on)
+{
+	filch *rt = start_workers(2);
+	filch_group g;
+
+	fill(rt, &g, compute_and_count, 2);
+	CHECK_EQ(filch_resize(rt, 1), 0);
+	for (int i = 0; i < 2; i++)
+		until(&progress[i], get(&progress[i]) + 100);
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
+}
+
 Test(watch, a_deadline_passes_while_every_worker_computes)
 {
 	filch *rt = start();
