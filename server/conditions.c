@@ -6,42 +6,17 @@
 
 #include "date.h"
 #include "request.h"
-
-static bool same(struct text t, const char *word)
-{
-	return t.length == strlen(word) && strncasecmp(t.at, word, t.length) == 0;
-}
-
-static struct text trim(struct text t)
-{
-	for (; t.length && (*t.at == ' ' || *t.at == '\t'); t.at++)
-		t.length--;
-	while (t.length && (t.at[t.length - 1] == ' ' || t.at[t.length - 1] == '\t'))
-		t.length--;
-	return t;
-}
-
-/* What is before the next separator; *rest goes on behind it. */
-static struct text cut(struct text *rest, char separator)
-{
-	const char *end = memchr(rest->at, separator, rest->length);
-	struct text piece = { rest->at, end ? (size_t)(end - rest->at) : rest->length };
-	size_t n = piece.length + (end ? 1 : 0);
-
-	rest->at += n;
-	rest->length -= n;
-	return trim(piece);
-}
+#include "text.h"
 
 /* ---- only if -------------------------------------------------------------------------------- */
 
 /* Our tags have no comma in them, so a list may be cut at each. weak: W/"x" is like "x" */
 static bool lists(struct text list, const char *etag, bool weak)
 {
-	if (same(list, "*"))
+	if (text_is(list, "*"))
 		return true;
 	while (list.length) {
-		struct text tag = cut(&list, ',');
+		struct text tag = text_cut(&list, ',');
 
 		if (weak && tag.length > 2 && tag.at[0] == 'W' && tag.at[1] == '/') {
 			tag.at += 2;
@@ -142,9 +117,9 @@ int conditions_range(const struct request *q, const struct validators *v, size_t
 	struct text t = q->header[RANGE];
 
 	*range = (struct range){ 0, size };
-	if (!t.at || q->method != HTTP_GET || !same(cut(&t, '='), "bytes") || !still_that(q, v))
+	if (!t.at || q->method != HTTP_GET || !text_is(text_cut(&t, '='), "bytes") || !still_that(q, v))
 		return 200;
-	return memchr(t.at, ',', t.length) ? 200 : one_range(trim(t), size, range);
+	return memchr(t.at, ',', t.length) ? 200 : one_range(text_trim(t), size, range);
 }
 
 /* ---- codings -------------------------------------------------------------------------------- */
@@ -152,7 +127,7 @@ int conditions_range(const struct request *q, const struct validators *v, size_t
 /* ";q=0.5" in thousandths; without one 1000, and what is none is 0. */
 static int weight(struct text parameters)
 {
-	struct text t = trim(parameters);
+	struct text t = text_trim(parameters);
 	int value = 0, place = 1000;
 
 	if (!t.length)
@@ -176,16 +151,16 @@ void conditions_codings(const struct request *q, enum coding best[CODINGS])
 	int gzip = -1, br = -1, any = 0, identity = -1;
 
 	while (list.length) {
-		struct text rest = cut(&list, ','), name = cut(&rest, ';');
+		struct text rest = text_cut(&list, ','), name = text_cut(&rest, ';');
 		int q_value = weight(rest);
 
-		if (same(name, "gzip") || same(name, "x-gzip"))
+		if (text_is(name, "gzip") || text_is(name, "x-gzip"))
 			gzip = q_value;
-		else if (same(name, "br"))
+		else if (text_is(name, "br"))
 			br = q_value;
-		else if (same(name, "identity"))
+		else if (text_is(name, "identity"))
 			identity = q_value;
-		else if (same(name, "*"))
+		else if (text_is(name, "*"))
 			any = q_value;
 	}
 	gzip = gzip < 0 ? any : gzip;
