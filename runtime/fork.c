@@ -172,26 +172,34 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	wake_one(s->rt);
 }
 
+/* Nobody comes to it by himself: its join is waited in, or its stack is no computation's in a queue. */
+static bool is_needed(struct filch_slot_ *slot)
+{
+	/* Relaxed, both: if not now, then next time. */
+	return load_relaxed(&slot->state) != RUNNING ||
+	       !load_relaxed(&slots_of(slot)->owner->gave_way);
+}
+
 /*
- * A computation that has made room goes on before its worker's forks, and could for ever; but not
- * before those that another one waits for.
+ * A computation that has made room goes on before its forks, and could for ever; but others may wait
+ * for what theirs do. Those are looked for among the youngest, and now and then taken from below.
  */
-struct filch_slot_ *awaited_fork(struct worker *w)
+struct filch_slot_ *needed_fork(struct worker *w)
 {
 	struct filch_slot_ *slot;
 	void *kept[MOST];
 	int64_t n = MOST;
 
-	while ((slot = n ? deque_pop(&w->forks) : NULL)) {
-		/* Relaxed: if it comes later, next time. */
-		if (load_relaxed(&slot->state) != RUNNING)
-			break;
+	while ((slot = n ? deque_pop(&w->forks) : NULL) && !is_needed(slot))
 		kept[--n] = slot;
-	}
 	if (n < MOST) {
 		deque_push(&w->forks, kept + n, MOST - n); /* where they were: it does not grow */
 		wake_one(w->rt); /* they were out of sight for a moment */
 	}
+	if (!slot && !n && w->tick % 8 == 0)
+		slot = deque_steal(&w->forks);
+	if (slot)
+		poison_if_hungry(w);
 	return slot;
 }
 
@@ -231,10 +239,12 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 		share(s, slot);
 		return false;
 	}
-	if (was_asked_for_room(worker_here()))
-		make_room(worker_here());
-	s->split = slot;
 	w = worker_here();
+	if (was_asked_for_room(w)) {
+		make_room(w);
+		w = worker_here();
+	}
+	s->split = slot;
 	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */
 	if (load_acquire(&slot->state) == DONE) {
 		w->unwanted = 0;

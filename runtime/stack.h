@@ -25,7 +25,7 @@ struct stack {
 	void (*entry)(struct stack *); /* what a new one begins with */
 	struct slots *slots;           /* its slots for forks, from its first frame on */
 	struct filch_slot_ *split;     /* slots below it are published */
-	bool gave_way;                 /* it computes for long, and has made room for others */
+	uint32_t gave_way;             /* it computes for long, and has made room for others */
 	unsigned frames;               /* runs of forking tasks on it, one nested in the other */
 	struct filch_slot_ *origin;    /* the fork of another stack that runs here, or NULL */
 	filch_fn *task;             /* the function of the task that runs here */

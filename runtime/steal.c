@@ -18,6 +18,7 @@
 
 #define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
 #define MANY 128 /* items to take from a ready queue at once, at most */
+_Static_assert(HOLD <= MANY, "what a raid brings");
 
 /* G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003. */
 static unsigned next_random(struct worker *w)
@@ -151,8 +152,11 @@ struct filch_slot_ *rescue_fork(struct worker *w)
 	for (unsigned i = 0, n = load_seq(&w->rt->known); i < n && !item; i++) {
 		struct worker *victim = w->rt->worker[i];
 
-		if (victim != w && load_relaxed(&victim->stuck)) /* relaxed: a hint */
-			item = deque_steal(&victim->forks);
+		if (victim == w || !load_relaxed(&victim->stuck)) /* relaxed: a hint */
+			continue;
+		item = deque_steal(&victim->forks);
+		if (item && parking_hungry(&w->rt->parking))
+			poison_stack(load_seq(&victim->current)); /* as in search() */
 	}
 	return item;
 }

@@ -38,11 +38,15 @@ void make_room(struct worker *w)
 	struct stack *s = w->current;
 
 	let_go(w);
-	w->looked = 0; /* have it look */
-	w->goes_on = true;
-	s->gave_way = true;
+	if (w->turn == NO_TURN) {
+		w->turn = TURN_OF_FORK;
+		w->had_look = false;
+		w->looked = 0;
+	}
+	/* Relaxed, both: a hint for who meets a fork of this stack; for the rest, see own_item(). */
+	store_relaxed(&s->gave_way, 1u);
 	leave_stack(w, queue_again, s);
-	s->gave_way = false;
+	store_relaxed(&s->gave_way, 0u);
 }
 
 /* Is there anything for this worker to do but the calling task? */

@@ -123,6 +123,11 @@ static bool late(const struct worker *w)
 	return load_relaxed(&w->rt->watch.now) != w->looked; /* relaxed: a time */
 }
 
+bool is_stack(const struct filch_slot_ *item)
+{
+	return item->run == resume;
+}
+
 /*
  * Where to go on when a stack is left. If a stack is next in the ready queue, straight to it, which
  * saves a switch to a loop that would find just that. A spare's loop does all else, and a task that
@@ -137,7 +142,7 @@ static struct stack *next_stack(struct worker *w)
 	    w->finished)
 		return take_spare(w);
 	item = deque_steal(&w->ready);
-	if (!item || item->run != resume) {
+	if (!item || !is_stack(item)) {
 		w->next = item;
 		return take_spare(w);
 	}
@@ -256,50 +261,11 @@ void gather(struct worker *w)
 		wake_one(w->rt);
 }
 
-static bool gave_way(struct filch_slot_ *item)
+/* By the clock, since nobody knows how long an item takes; and once in a turn. */
+static bool may_look(struct worker *w)
 {
-	return item->run == resume && container_of(item, struct stack, item)->gave_way;
-}
-
-/* Of what is ready, the first that has made room, or that has not; the others keep their order. */
-static struct filch_slot_ *ready_first(struct worker *w, int64_t *looks, bool made_room)
-{
-	struct filch_slot_ *item;
-
-	for (; *looks > 0; ready_here(w, item)) {
-		item = deque_steal(&w->ready);
-		*looks = item ? *looks - 1 : 0;
-		if (!item || gave_way(item) == made_room)
-			return item;
-	}
-	return NULL;
-}
-
-/*
- * What was ready at the last look comes before forks, but for computations that have made room: these
- * keep their order behind it. If one has just done so, then one of them goes on, still before forks:
- * who took a fork of it instead would have begun one more computation for each that makes room, and
- * all of them take turns.
- */
-static struct filch_slot_ *before_forks(struct worker *w)
-{
-	struct filch_slot_ *item = ready_first(w, &w->room, false);
-
-	if (!item && w->goes_on)
-		item = awaited_fork(w);
-	if (item || !w->goes_on)
-		return item;
-	w->goes_on = false;
-	return ready_first(w, &(int64_t){ deque_size(&w->ready) }, true);
-}
-
-/* By the clock, since nobody knows how long an item takes. */
-static struct filch_slot_ *look(struct worker *w)
-{
-	gather(w);
-	w->room = deque_size(&w->ready);
-	w->forks_turn = true;
-	return load_relaxed(&w->rt->stuck) ? rescue_fork(w) : NULL; /* relaxed: a hint */
+	return !w->room && late(w) &&
+	       (!w->had_look || (w->turn == NO_TURN && !deque_size(&w->forks)));
 }
 
 struct filch_slot_ *own_item(struct worker *w)
@@ -310,16 +276,18 @@ struct filch_slot_ *own_item(struct worker *w)
 	w->next = NULL;
 	if (item)
 		return item;
-	if (!w->room && late(w) && (w->goes_on || !w->forks_turn || !deque_size(&w->forks))) {
-		item = look(w);
+	if (may_look(w)) {
+		gather(w);
+		w->room = deque_size(&w->ready);
+		w->had_look = true;
 	} else if (w->tick % FAIR_TICK == 0) {
 		gather(w);
 		item = deque_steal(&w->ready);
 	}
-	if (!item && (w->room || w->goes_on))
+	if (!item && (w->room || w->turn))
 		item = before_forks(w);
 	if (!item)
-		w->forks_turn = false;
+		w->had_look = false;
 	if (!item && deque_size(&w->forks) && (item = deque_pop(&w->forks)))
 		poison_if_hungry(w);
 	if (!item)
@@ -358,7 +326,7 @@ static struct filch_slot_ *own_stack(struct worker *w)
 	for (int64_t n = deque_size(&w->ready); n > 0; n--) {
 		struct filch_slot_ *item = deque_steal(&w->ready);
 
-		if (!item || item->run == resume)
+		if (!item || is_stack(item))
 			return item;
 		ready_here(w, item); /* for others, who may have a spare */
 	}

@@ -53,8 +53,8 @@ struct worker {
 	unsigned random;
 	int64_t looked; /* the watcher's clock when it last looked at everything */
 	int64_t room;   /* so many items of the ready queue come before its forks */
-	bool goes_on;   /* and then a computation that has made room */
-	bool forks_turn; /* one of its forks, if there is any, before the next look */
+	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
+	bool had_look;  /* since the last turn, or fork */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
@@ -221,8 +221,8 @@ static inline void wake_one(struct filch *rt)
  */
 void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg);
 
-/* The youngest of its published forks, of the last few, that somebody waits for; or NULL. fork.c. */
-struct filch_slot_ *awaited_fork(struct worker *w);
+/* One of its published forks that no computation which has made room will come to; or NULL. fork.c. */
+struct filch_slot_ *needed_fork(struct worker *w);
 
 /*
  * Make the private forks of the calling stack available to others. -ENOMEM: some are still private.
@@ -243,8 +243,11 @@ void make_room(struct worker *w);
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
 
-/* What the worker does next, if it has something. */
+/* What the worker does next, if it has something; and of that what comes before forks: turn.c. */
 struct filch_slot_ *own_item(struct worker *w);
+struct filch_slot_ *before_forks(struct worker *w);
+
+bool is_stack(const struct filch_slot_ *item); /* one that may go on */
 
 /*
  * Do not let the words of a stack stand for anything: its next fork and its next join take the slow

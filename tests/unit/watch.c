@@ -201,16 +201,21 @@ Test(watch, a_task_starts_behind_a_stuck_worker_while_the_others_compute)
 }
 
 /* A fork that its task waits for is begun, though a computation never ends. */
-FILCH_VOID_TASK(nothing, frame, int, unused)
+FILCH_VOID_TASK(post, frame, filch_sem *, sem)
 {
-	(void)unused;
+	filch_sem_post(sem);
 }
 
 FILCH_VOID_TASK(fork_and_sleep, frame, long *, n)
 {
-	nothing_fork(&frame, 0);
+	filch_sem sem = FILCH_SEM_INIT(0);
+
+	post_fork(&frame, &sem);
 	sleep_ms(3);
-	nothing_join(&frame);
+	post_join(&frame);
+	post_fork(&frame, &sem);
+	CHECK_EQ(filch_sem_wait(&sem, FILCH_NEVER) | filch_sem_wait(&sem, FILCH_NEVER), 0);
+	post_join(&frame);
 	add(n, 1);
 }
 
@@ -236,11 +241,11 @@ Test(watch, a_fork_that_is_waited_for_runs_while_every_worker_computes)
 }
 
 /* Tasks of some milliseconds, each of which submits the next: a worker that never stops, nor idles. */
-static long links;
+static long links, link_ms = 2;
 
 static void link_on(void *rt)
 {
-	int64_t end = filch_after(2 * MS);
+	int64_t end = filch_after(link_ms * MS);
 
 	while (filch_now() < end)
 		;
@@ -289,6 +294,21 @@ static void compute_and_count(void *rt)
 
 	while (get(&go_on))
 		churn_and_count_run(rt, i);
+}
+
+Test(watch, a_computation_goes_on_between_tasks_that_follow_each_other)
+{
+	filch *rt = start_workers(1);
+	filch_group g;
+
+	link_ms = 6; /* each is as long as the watcher's tick */
+	fill(rt, &g, compute_and_count, 2);
+	CHECK_EQ(filch_submit(rt, link_on, rt), 0);
+	for (int i = 0; i < 6; i++)
+		until(&progress[i % 2], get(&progress[i % 2]) + 100);
+	set(&go_on, 0);
+	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
 }
 
 Test(watch, computations_of_a_worker_that_leaves_go_on)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whose turn it is, where computations, short tasks and forks have one worker between them.
+ *
+ * When the watcher's clock has moved a worker looks at everything (may_look() in worker.c), and what is
+ * ready then comes before its forks; but for computations that have made room, which keep behind it.
+ * If there is one of these, a fork follows that somebody may wait for (needed_fork() in fork.c), or
+ * that a stuck worker has, and then the computation. It comes before its own forks, since who took one
+ * of them instead would have begun one more computation for each that makes room, and all of them take
+ * turns. Only then comes another look: so each of the four comes in a bounded time.
+ */
+#include "steal.h"
+
+static bool gave_way(struct filch_slot_ *item)
+{
+	/* Relaxed: its stack wrote it before it was queued. */
+	return is_stack(item) &&
+	       load_relaxed(&container_of(item, struct stack, item)->gave_way);
+}
+
+/* Of so many that are ready the first that has made room, or that has not; the others go behind. */
+static struct filch_slot_ *ready_first(struct worker *w, int64_t *looks, bool made_room)
+{
+	struct filch_slot_ *item;
+
+	for (; *looks > 0; ready_here(w, item)) {
+		item = deque_steal(&w->ready);
+		*looks = item ? *looks - 1 : 0;
+		if (!item || gave_way(item) == made_room)
+			return item;
+		if (w->turn == NO_TURN) /* it has come from elsewhere */
+			w->turn = TURN_OF_FORK;
+	}
+	return NULL;
+}
+
+struct filch_slot_ *before_forks(struct worker *w)
+{
+	struct filch_slot_ *item = ready_first(w, &w->room, false);
+
+	if (!item && w->turn == TURN_OF_FORK) {
+		w->turn = TURN_OF_COMPUTATION;
+		item = needed_fork(w);
+		if (!item && load_relaxed(&w->rt->stuck)) /* relaxed: a hint */
+			item = rescue_fork(w);
+	}
+	if (item || w->turn == NO_TURN)
+		return item;
+	w->turn = NO_TURN;
+	w->had_look = false;
+	return ready_first(w, &(int64_t){ deque_size(&w->ready) }, true);
+}
