@@ -107,6 +107,7 @@ Test(watch, a_task_starts_before_computations_that_have_made_room)
 {
 	filch *rt = start_workers(1);
 	filch_group g;
+	long least = 100;
 
 	fill(rt, &g, compute_in_turn, 8);
 	until(&turns, 20); /* each has had its turn, and more than one */
@@ -115,8 +116,9 @@ Test(watch, a_task_starts_before_computations_that_have_made_room)
 
 		CHECK_EQ(filch_submit(rt, note_turns, &after), 0);
 		until(&after, 1);
-		CHECK(after - before <= 2);
+		least = after - before < least ? after - before : least;
 	}
+	CHECK(least <= 2); /* this thread may have stood still, but not each time */
 	set(&go_on, 0);
 	CHECK_EQ(filch_group_wait(&g), 0);
 	stop(rt);
@@ -124,6 +126,8 @@ Test(watch, a_task_starts_before_computations_that_have_made_room)
 
 /* A computation with forks that the others have no time for: it goes on before them when it has made room. */
 static long forks_begun;
+
+#define SHORTS 20
 
 FILCH_VOID_TASK(churn_until_told, frame, int, unused)
 {
@@ -140,12 +144,13 @@ FILCH_VOID_TASK(fork_and_churn, frame, long *, shorts)
 {
 	for (int i = 0; i < 40; i++)
 		churn_until_told_fork(&frame, 0);
-	while (get(shorts) < 5) {
+	while (get(shorts) < SHORTS) {
 		churn_fork(&frame, 5);
 		churn(frame, 5);
 		churn_join(&frame);
 	}
-	CHECK_EQ(get(&forks_begun), 1);
+	/* One by a thief; others only if a worker stood still and was taken for stuck. */
+	CHECK(get(&forks_begun) <= SHORTS / 4);
 	set(&go_on, 0);
 	for (int i = 0; i < 40; i++)
 		churn_until_told_join(&frame);
@@ -174,7 +179,7 @@ Test(watch, a_computation_that_has_made_room_goes_on_before_its_forks)
 	filch_group_init(&g, rt);
 	CHECK_EQ(filch_group_submit(&g, run_forks, &n), 0);
 	until(&forks_begun, 1);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < SHORTS; i++) {
 		join_thread(thread(submit_count, &n)); /* each thread leaves it with another worker */
 		until(&n, i + 1);
 	}
