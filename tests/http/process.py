@@ -188,6 +188,8 @@ def serves(command, limit):
 
 @case("descriptors: with too few of them it does not start, and says so", bare=True)
 def _(command):
+    if os.environ.get("SAN"):
+        return  # a sanitizer opens files of its own, at any time
     first = next(limit for limit in range(6, 64) if serves(command, limit))
     check(all(serves(command, first + more) for more in (1, 2)), f"with {first}, but not with more")
 
