@@ -144,7 +144,8 @@ FILCH_VOID_TASK(fork_and_churn, frame, long *, shorts)
 {
 	for (int i = 0; i < 40; i++)
 		churn_until_told_fork(&frame, 0);
-	filch_yield(); /* publishes them, and the youngest begins */
+	while (!get(&forks_begun))
+		filch_yield(); /* publishes them, and the youngest begins */
 	while (get(shorts) < SHORTS) {
 		churn_fork(&frame, 5);
 		churn(frame, 5);
