@@ -224,7 +224,6 @@ static void ask_when_due(int64_t when)
 	}
 }
 
-/* One is answered. */
 static void next_is_due(struct connection *c)
 {
 	c->due--;

@@ -11,7 +11,8 @@
  *	nothing is known of any descriptor: each is looked at anew.
  *	a runtime may be started, and works as any.
  *
- * The gate is closed while the process forks, so that the child finds a whole list of runtimes.
+ * The gate is closed while the process forks, so that the child finds a whole list of runtimes; and
+ * while somebody goes over that list (cancel.c), so that none of them ends meanwhile.
  */
 #include "atfork.h"
 
@@ -19,7 +20,7 @@
 #include "descriptor.h"
 #include "worker.h"
 
-/* Protects the list of runtimes, and that none of them ends while somebody goes over it. */
+/* Protects the list of runtimes, which each leaves before it is freed. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static struct filch *runtimes;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Cancelling what waits. The canceller marks the group, or the runtime, and then goes over all
- * stacks of the runtime (for a group of all runtimes, since one may be nested in another's) and ends
- * the waits of those that belong to it. So a wait pays for it with
- * two stores and a look, and the cancel with a visit to every stack.
+ * stacks of the runtime, for a group of all runtimes, since one may be nested in another's. It ends
+ * the waits of those that belong to it. So a wait pays for it with two stores and a look, and the
+ * cancel with a visit to every stack.
  *
  * Nothing is missed. A wait announces itself and looks at the mark, the canceller sets the mark and
  * looks at the waits (barrier.h):

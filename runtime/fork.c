@@ -172,7 +172,7 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	wake_one(s->rt);
 }
 
-/* Nobody comes to it by himself: its join is waited in, or its stack is no computation's in a queue. */
+/* Somebody waits for it, or may: only a computation in a queue comes to its own forks by itself. */
 static bool is_needed(struct filch_slot_ *slot)
 {
 	/* Relaxed, both: if not now, then next time. */

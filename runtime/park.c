@@ -34,7 +34,7 @@
  * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search
  * first and the count would be wrong), so that a burst of submits wakes once and not once for each
  * submit until the sleeper has come up. Who ends its search by finding something, and was the last
- * that searched, looks for more work once and wakes the next (worker.c): that closes the gap in
+ * that searched, looks for more work once and wakes the next (search.c): that closes the gap in
  * which P2 skipped the wake because of a searcher that was about to leave with another item. Its
  * search ends (seq_cst) before that look, so either the look sees the item, or P2 sees that nobody
  * searches. It need not look if nobody sleeps by then: whoever goes to sleep later passes W2 after

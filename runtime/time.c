@@ -38,12 +38,8 @@ void make_room(struct worker *w)
 	struct stack *s = w->current;
 
 	let_go(w);
-	if (w->turn == NO_TURN) {
-		w->turn = TURN_OF_FORK;
-		w->had_look = false;
-		w->looked = 0;
-	}
-	/* Relaxed, both: a hint for who meets a fork of this stack; for the rest, see own_item(). */
+	begin_turn(w);
+	/* Relaxed, both: who has taken the stack sees them in order; for others a hint (is_needed()). */
 	store_relaxed(&s->gave_way, 1u);
 	leave_stack(w, queue_again, s);
 	store_relaxed(&s->gave_way, 0u);

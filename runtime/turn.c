@@ -7,7 +7,12 @@
  * If there is one of these, a fork follows that somebody may wait for (needed_fork() in fork.c), or
  * that a stuck worker has, and then the computation. It comes before its own forks, since who took one
  * of them instead would have begun one more computation for each that makes room, and all of them take
- * turns. Only then comes another look: so each of the four comes in a bounded time.
+ * turns. Only then comes another look, though the clock may have moved: or tasks that follow each
+ * other would hold the rest up for ever.
+ *
+ * So each of the four comes in a bounded time. A turn has what one look found, one fork and one
+ * computation, and a computation makes room after a slice. Other forks are taken when there is no turn,
+ * at least one between two looks, or joined by their own stack, which has its turn.
  */
 #include "steal.h"
 
@@ -32,6 +37,16 @@ static struct filch_slot_ *ready_first(struct worker *w, int64_t *looks, bool ma
 			w->turn = TURN_OF_FORK;
 	}
 	return NULL;
+}
+
+/* One that is in progress goes on: or computations that have just begun would always come first. */
+void begin_turn(struct worker *w)
+{
+	if (w->turn != NO_TURN)
+		return;
+	w->turn = TURN_OF_FORK;
+	w->had_look = false;
+	w->looked = 0; /* it may look, whatever the clock says */
 }
 
 struct filch_slot_ *before_forks(struct worker *w)

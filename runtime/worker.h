@@ -243,9 +243,11 @@ void make_room(struct worker *w);
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
 
-/* What the worker does next, if it has something; and of that what comes before forks: turn.c. */
-struct filch_slot_ *own_item(struct worker *w);
+struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or NULL */
+
+/* Of that, what comes before forks; and as a computation makes room. turn.c. */
 struct filch_slot_ *before_forks(struct worker *w);
+void begin_turn(struct worker *w);
 
 bool is_stack(const struct filch_slot_ *item); /* one that may go on */
 

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One step for each byte, but for data, by the grammar of RFC 9112 7.1 and 7.1.1:
+ *
+ *	body      = *( size *extension CRLF data CRLF ) 1*"0" *extension CRLF *( trailer CRLF ) CRLF
+ *	extension = ";" token [ "=" ( token / quoted-string ) ]
+ *	trailer   = token ":" *( text )
+ *
+ * A place says what comes next, and each byte that it does not name leads to BAD; nothing leads out
+ * of there. So what is taken for whole is a body by this grammar, and ends where another reader of it
+ * ends too.
+ */
 #include "chunks.h"
 
 #include <stdint.h>

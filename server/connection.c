@@ -25,11 +25,11 @@
 #include "server.h"
 #include "socket.h"
 
-#define IN_SIZE   4096         /* some fifty requests of a client that pipelines */
-#define BODY_ROOM 16384        /* what one receive takes of a body */
-#define OUT_LIMIT 65536        /* answers are sent when there is as much of them */
+#define IN_SIZE    4096        /* some fifty requests of a client that pipelines */
+#define BODY_ROOM  16384       /* what one receive takes of a body */
+#define OUT_LIMIT  65536       /* answers are sent when there is as much of them */
 #define ONE_FLIGHT 14000       /* bytes that leave at once, when nothing is before them */
-#define TURN      16           /* receives before others have their turn, come what may */
+#define TURN       16          /* receives before others have their turn, come what may */
 
 enum phase { NEW, IDLE, HEAD, BODY };
 
@@ -163,6 +163,7 @@ static void answer(struct connection *c)
 	struct desk *d = c->desk;
 	const struct route *route;
 	struct reply r;
+	bool last;
 
 	reply_init(&r);
 	route = route_find(&d->request, &r);
@@ -170,14 +171,11 @@ static void answer(struct connection *c)
 		run_route(c, route, &r);
 	d->start += d->request.used;
 	c->over = !d->request.keep_alive;
-	if (c->over)
-		c->closing = true;
-	/*
-	 * While draining, the last request that has arrived is the last of the connection, and others
-	 * may be on their way. After CONNECT nothing is HTTP for sure.
-	 */
-	if ((atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length) ||
-	    d->request.method == HTTP_CONNECT || (c->closing && d->start < d->in.length))
+	c->closing |= c->over;
+	/* While draining, the last that has arrived is the last, and others may be on their way. */
+	last = atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length;
+	/* After CONNECT nothing is HTTP for sure. */
+	if (last || d->request.method == HTTP_CONNECT || (c->closing && d->start < d->in.length))
 		c->closing = c->refused = true;
 	send_reply(c, &r);
 }

@@ -141,8 +141,8 @@ typedef struct filch_group {
 FILCH_API void filch_group_init(filch_group *g, filch *rt);
 
 /*
- * As filch_submit; -ECANCELED once the group is cancelled. Tasks of the group may submit to it while
- * others wait for it: those are waited for too.
+ * As filch_submit; -ECANCELED once the group is cancelled. Tasks of the group may submit to it
+ * while others wait for it: those are waited for too.
  */
 FILCH_API int filch_group_submit(filch_group *g, filch_fn *fn, void *arg);
 
@@ -165,7 +165,8 @@ FILCH_API int filch_group_wait_until(filch_group *g, int64_t deadline);
  * semaphores, channels and conditions (with the mutex held again) answer -ECANCELED, also those
  * that wait already, where they would have to wait; what can finish without does. But locking a
  * mutex, joining, filch_run, filch_block and waiting for a group go on as ever, so that cleaning up
- * works. And a loop that never has to wait goes on until it looks at filch_cancelled(). From any thread or task; takes as long as a look at every stack of the process.
+ * works. And a loop that never has to wait goes on until it looks at filch_cancelled(). From any
+ * thread or task; takes as long as a look at every stack of the process.
  */
 FILCH_API void filch_group_cancel(filch_group *g, int error);
 
@@ -191,14 +192,14 @@ FILCH_API void filch_yield(void);
 /*
  * Descriptors: as the system call of that name on a non-blocking descriptor, so a write may take
  * less than n, but with a deadline to wait for in place of EAGAIN; MSG_DONTWAIT and MSG_WAITALL
- * change nothing. Any descriptor will do, blocking or not (its flags stay as they are); a call never
- * blocks a worker. What a file has not in memory is read and written the way of filch_block. No
- * SIGPIPE from sockets. Besides the system call's own errors: -ETIMEDOUT; -ECANCELED when
+ * change nothing. Any descriptor will do, blocking or not (its flags stay as they are); a call
+ * never blocks a worker. What a file has not in memory is read and written the way of filch_block.
+ * No SIGPIPE from sockets. Besides the system call's own errors: -ETIMEDOUT; -ECANCELED when
  * filch_close was called on fd, or the task was cancelled.
  *
  * A descriptor that filch has seen is to be closed by filch_close; not by close(2), fclose(3), a
- * dup2(2) onto it or a library. Otherwise its file may stay open, and the next one of that number is
- * taken for it. What a library will close, filch gets a dup(2) of.
+ * dup2(2) onto it or a library. Otherwise its file may stay open, and the next one of that number
+ * is taken for it. What a library will close, filch gets a dup(2) of.
  */
 FILCH_API ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline);
 FILCH_API ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline);
@@ -382,9 +383,9 @@ FILCH_API int filch_version(void); /* FILCH_VERSION of the library that is linke
  *	long r = fib_run(rt, 40);		from any thread or task
  *
  * FILCH_TASK makes everything static. FILCH_TASK_FORWARD(long, fib, long, n); goes ahead of it for
- * mutual recursion. FILCH_TASK_DECLARE(long, fib, long, n); in a header goes with FILCH_TASK_DEFINE(long,
- * fib, frame, long, n) { ... } in one .c. Each has a twin without a result: FILCH_VOID_TASK(sort,
- * frame, int *, v, size_t, n), and so on.
+ * mutual recursion. FILCH_TASK_DECLARE(long, fib, long, n); in a header goes with
+ * FILCH_TASK_DEFINE(long, fib, frame, long, n) { ... } in one .c. Each has a twin without a result:
+ * FILCH_VOID_TASK(sort, frame, int *, v, size_t, n), and so on.
  *
  * There are up to 6 arguments, each a type name without const (a typedef for arrays and functions).
  * Together they, and the result, take at most 48 bytes, alignment 16, and are trivially copyable.
@@ -410,8 +411,8 @@ typedef void filch_range_fn(size_t begin, size_t end, void *arg);
  * Call body for parts of the range, until all of it is done. Parts have at most grain iterations,
  * and each may wait for any other. Grain 0 chooses the parts by the clock; the caller then does the
  * first of them, and all of a short loop, itself. Nothing is done where begin >= end; everything
- * is, in a group that is cancelled too. From any thread or task; serially, in the caller, where X_run
- * would be.
+ * is, in a group that is cancelled too. From any thread or task; serially, in the caller, where
+ * X_run would be.
  */
 FILCH_API void filch_for(filch *rt, size_t begin, size_t end, size_t grain, filch_range_fn *body,
 			 void *arg);
@@ -426,10 +427,10 @@ struct filch_reducer {
 };
 
 /*
- * Fold the range into *out, of op->size bytes, which init() begins, as filch_for goes through it, and
- * which stays so for an empty range: what others fold beside
- * the caller is folded apart and combined in order. -EINVAL for a missing function or out. Where there
- * is no memory for a partial result, there is none, and it takes longer.
+ * Fold the range into *out, of op->size bytes, as filch_for goes through it. *out begins with
+ * init(), and stays so for an empty range. What others fold beside the caller is folded apart and
+ * combined in order. -EINVAL for a missing function or out. Where there is no memory for a partial
+ * result, there is none, and it takes longer.
  */
 FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain,
 			   const struct filch_reducer *op, void *arg, void *out);

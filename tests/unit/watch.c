@@ -59,20 +59,31 @@ static void fill(filch *rt, filch_group *g, filch_fn *fn, unsigned n)
 	sleep_ms(20);
 }
 
-Test(watch, a_task_starts_while_every_worker_computes)
+/* So often, one after the other, with every worker in a computation. */
+static void ends_beside_computations(filch_fn *fn, int times)
 {
 	filch *rt = start();
 	filch_group g;
 	long n = 0;
 
 	fill(rt, &g, compute, workers());
-	for (int i = 0; i < 5; i++) {
-		CHECK_EQ(filch_submit(rt, count, &n), 0);
+	for (int i = 0; i < times; i++) {
+		CHECK_EQ(filch_submit(rt, fn, &n), 0);
 		until(&n, i + 1);
 	}
 	set(&go_on, 0);
 	CHECK_EQ(filch_group_wait(&g), 0);
 	stop(rt);
+}
+
+Test(watch, a_task_starts_while_every_worker_computes)
+{
+	ends_beside_computations(count, 5);
+}
+
+Test(watch, a_deadline_passes_while_every_worker_computes)
+{
+	ends_beside_computations(nap_and_count, 1);
 }
 
 /* Computations that count how often another one of them had its turn. */
@@ -233,18 +244,7 @@ static void sleep_before_join(void *n)
 
 Test(watch, a_fork_that_is_waited_for_runs_while_every_worker_computes)
 {
-	filch *rt = start();
-	filch_group g;
-	long n = 0;
-
-	fill(rt, &g, compute, workers());
-	for (int i = 0; i < 3; i++) {
-		CHECK_EQ(filch_submit(rt, sleep_before_join, &n), 0);
-		until(&n, i + 1);
-	}
-	set(&go_on, 0);
-	CHECK_EQ(filch_group_wait(&g), 0);
-	stop(rt);
+	ends_beside_computations(sleep_before_join, 3);
 }
 
 /* Tasks of some milliseconds, each of which submits the next: a worker that never stops, nor idles. */
@@ -327,20 +327,6 @@ Test(watch, computations_of_a_worker_that_leaves_go_on)
 	CHECK_EQ(filch_resize(rt, 1), 0);
 	for (int i = 0; i < 2; i++)
 		until(&progress[i], get(&progress[i]) + 100);
-	set(&go_on, 0);
-	CHECK_EQ(filch_group_wait(&g), 0);
-	stop(rt);
-}
-
-Test(watch, a_deadline_passes_while_every_worker_computes)
-{
-	filch *rt = start();
-	filch_group g;
-	long n = 0;
-
-	fill(rt, &g, compute, workers());
-	CHECK_EQ(filch_submit(rt, nap_and_count, &n), 0);
-	until(&n, 1);
 	set(&go_on, 0);
 	CHECK_EQ(filch_group_wait(&g), 0);
 	stop(rt);
