@@ -7,12 +7,13 @@
  * If there is one of these, a fork follows that somebody may wait for (needed_fork() in fork.c), or
  * that a stuck worker has, and then the computation. It comes before its own forks, since who took one
  * of them instead would have begun one more computation for each that makes room, and all of them take
- * turns. Only then comes another look, though the clock may have moved: or tasks that follow each
- * other would hold the rest up for ever.
+ * turns. In a turn the clock may move again, since what was ready, or the fork, takes long: so that
+ * nothing short waits for two of these, there is another look then; but LOOKS at the most, or tasks
+ * that follow each other would hold the rest up for ever.
  *
- * So each of the four comes in a bounded time. A turn has what one look found, one fork and one
+ * So each of the four comes in a bounded time. A turn has what these looks found, one fork and one
  * computation, and a computation makes room after a slice. Other forks are taken when there is no turn,
- * at least one between two looks, or joined by their own stack, which has its turn.
+ * at least one between LOOKS of them, or joined by their own stack, which has its turn.
  */
 #include "steal.h"
 
@@ -45,7 +46,7 @@ void begin_turn(struct worker *w)
 	if (w->turn != NO_TURN)
 		return;
 	w->turn = TURN_OF_FORK;
-	w->had_look = false;
+	w->looks = LOOKS;
 	w->looked = 0; /* it may look, whatever the clock says */
 }
 
@@ -62,6 +63,6 @@ struct filch_slot_ *before_forks(struct worker *w)
 	if (item || w->turn == NO_TURN)
 		return item;
 	w->turn = NO_TURN;
-	w->had_look = false;
+	w->looks = LOOKS;
 	return ready_first(w, &(int64_t){ deque_size(&w->ready) }, true);
 }

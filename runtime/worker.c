@@ -261,11 +261,11 @@ void gather(struct worker *w)
 		wake_one(w->rt);
 }
 
-/* By the clock, since nobody knows how long an item takes; and once in a turn. */
+/* By the clock, since nobody knows how long an item takes; and not too often in a turn. */
 static bool may_look(struct worker *w)
 {
 	return !w->room && late(w) &&
-	       (!w->had_look || (w->turn == NO_TURN && !deque_size(&w->forks)));
+	       (w->looks || (w->turn == NO_TURN && !deque_size(&w->forks)));
 }
 
 struct filch_slot_ *own_item(struct worker *w)
@@ -279,7 +279,7 @@ struct filch_slot_ *own_item(struct worker *w)
 	if (may_look(w)) {
 		gather(w);
 		w->room = deque_size(&w->ready);
-		w->had_look = true;
+		w->looks -= w->looks > 0;
 	} else if (w->tick % FAIR_TICK == 0) {
 		gather(w);
 		item = deque_steal(&w->ready);
@@ -287,7 +287,7 @@ struct filch_slot_ *own_item(struct worker *w)
 	if (!item && (w->room || w->turn))
 		item = before_forks(w);
 	if (!item)
-		w->had_look = false;
+		w->looks = LOOKS;
 	if (!item && deque_size(&w->forks) && (item = deque_pop(&w->forks)))
 		poison_if_hungry(w);
 	if (!item)

@@ -54,7 +54,7 @@ struct worker {
 	int64_t looked; /* the watcher's clock when it last looked at everything */
 	int64_t room;   /* so many items of the ready queue come before its forks */
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
-	bool had_look;  /* since the last turn, or fork */
+	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
@@ -244,6 +244,8 @@ void make_room(struct worker *w);
 void gather(struct worker *w);
 
 struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or NULL */
+
+#define LOOKS 3 /* in a turn: with more the others wait for longer, with fewer a short task does */
 
 /* Of that, what comes before forks; and as a computation makes room. turn.c. */
 struct filch_slot_ *before_forks(struct worker *w);
