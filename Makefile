@@ -56,7 +56,10 @@ LIBS       = $(if $(URING),$(shell $(PKG_CONFIG) --libs $(URING)))
 FLAGS_runtime := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -fno-lto
 LLHTTP := /usr/share/llhttp
 LLHTTP_FLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
-FLAGS_server := $(LLHTTP_FLAGS)
+# A request passes through many small functions, llhttp's among them. Only where the flags are ours;
+# clang would need a linker of its own for it.
+WHOLE        := $(if $(SAN)$(findstring clang,$(CC))$(filter-out file,$(origin CFLAGS)),,-O3 -flto=auto)
+FLAGS_server := $(LLHTTP_FLAGS) $(WHOLE)
 FLAGS_tests  := -Iruntime $(LLHTTP_FLAGS)
 TEST_LIBS    := -lcriterion
 ifneq ($(filter thread,$(SAN))$(STAND_IN),)
@@ -102,7 +105,7 @@ all: $(LIB_A) $(LIB_SO) $(FILCHD) ## libraries and filchd (the default)
 remember = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 
 $(O)/flags: FORCE | $(DEPS)
-	$(call remember,$(CC) $(C_FLAGS) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS))
+	$(call remember,$(CC) $(C_FLAGS) $(WHOLE) $(CXX) $(CXX_FLAGS) $(LINK_FLAGS))
 
 $(O)/sources: FORCE
 	$(call remember,$(RUNTIME_O) $(SERVER_O))
@@ -123,7 +126,7 @@ $(O)/%.o: %.S $(O)/flags | $(DEPS)
 
 $(O)/llhttp/%.o: $(LLHTTP)/%.c $(O)/flags | $(DEPS)
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(C_FLAGS) $(LLHTTP_FLAGS) -w -c -o $@ $<
+	$(call say,CC)$(CC) $(C_FLAGS) $(FLAGS_server) -w -c -o $@ $<
 
 $(LLHTTP)/%.c: | $(DEPS)
 	@test -e $@ || { echo "filch: $@ is missing: make deps" >&2; exit 1; }

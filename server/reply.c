@@ -106,12 +106,11 @@ __attribute__((noinline)) static void put_date(char *to)
 		time_t second;
 		char text[DATE_LENGTH + 1];
 	} cache;
-	struct timespec now;
+	time_t now = time(NULL);
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	if (now.tv_sec != cache.second) {
-		date_print(cache.text, now.tv_sec);
-		cache.second = now.tv_sec;
+	if (now != cache.second) {
+		date_print(cache.text, now);
+		cache.second = now;
 	}
 	memcpy(to, cache.text, DATE_LENGTH);
 }
