@@ -56,10 +56,7 @@ LIBS       = $(if $(URING),$(shell $(PKG_CONFIG) --libs $(URING)))
 FLAGS_runtime := -fPIC -fvisibility=hidden -fno-plt -ftls-model=initial-exec -fno-lto
 LLHTTP := /usr/share/llhttp
 LLHTTP_FLAGS := -isystem /usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1
-# A request passes through many small functions, llhttp's among them. Only where the flags are ours;
-# clang would need a linker of its own for it.
-WHOLE        := $(if $(SAN)$(findstring clang,$(CC))$(filter-out file,$(origin CFLAGS)),,-O3 -flto=auto)
-FLAGS_server := $(LLHTTP_FLAGS) $(WHOLE)
+FLAGS_server := $(LLHTTP_FLAGS)
 FLAGS_tests  := -Iruntime $(LLHTTP_FLAGS)
 TEST_LIBS    := -lcriterion
 ifneq ($(filter thread,$(SAN))$(STAND_IN),)
@@ -126,12 +123,19 @@ $(O)/%.o: %.S $(O)/flags | $(DEPS)
 
 $(O)/llhttp/%.o: $(LLHTTP)/%.c $(O)/flags | $(DEPS)
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(C_FLAGS) $(FLAGS_server) -w -c -o $@ $<
+	$(call say,CC)$(CC) $(C_FLAGS) $(LLHTTP_FLAGS) -w -c -o $@ $<
 
 $(LLHTTP)/%.c: | $(DEPS)
 	@test -e $@ || { echo "filch: $@ is missing: make deps" >&2; exit 1; }
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# A request passes through many small functions, half of them llhttp's. Only where nothing waits: a
+# task may go on in another thread, whose errno lies elsewhere. Only where the flags are ours; clang
+# would need a linker of its own for it.
+WHOLE   := $(if $(SAN)$(findstring clang,$(CC))$(filter-out file,$(origin CFLAGS)),,-O3 -flto=auto)
+WHOLE_O := $(patsubst %,$(O)/server/%.o,buffer chunks reply request target text) $(LLHTTP_O)
+$(WHOLE_O): private C_FLAGS += $(WHOLE)
 
 # ---- the libraries and filchd ---------------------------------------------------------------
 
