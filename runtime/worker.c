@@ -139,7 +139,7 @@ static struct stack *next_stack(struct worker *w)
 	struct filch_slot_ *item;
 
 	if (w->room || late(w) || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) ||
-	    w->finished)
+	    w->finished || !w->slots) /* a task goes on only with slots in hand */
 		return take_spare(w);
 	item = deque_steal(&w->ready);
 	if (!item || !is_stack(item)) {

@@ -274,3 +274,49 @@ Test(fork_wait, a_stack_that_moves_while_it_has_forks_joins_them_all)
 		CHECK_EQ(mover_run(rt, 8, &moves), 502);
 	stop(rt);
 }
+
+/*
+ * A wait goes straight on with another stack that is ready; what that one runs forks as well. Here
+ * the worker has lent the slots that it had in hand, and two parts of a loop wait for each other.
+ */
+struct straight {
+	filch_sem go_on, end, part[2];
+};
+
+static void meet(size_t begin, size_t end, void *straight)
+{
+	struct straight *s = straight;
+
+	for (size_t i = begin; i < end; i++) {
+		filch_sem_post(&s->part[i]);
+		CHECK_EQ(filch_sem_wait(&s->part[1 - i], FILCH_NEVER), 0);
+	}
+}
+
+static void wait_and_loop(void *straight)
+{
+	struct straight *s = straight;
+
+	CHECK_EQ(filch_sem_wait(&s->go_on, FILCH_NEVER), 0);
+	filch_for(filch_here(), 0, 2, 1, meet, s);
+	filch_sem_post(&s->end);
+}
+
+FILCH_VOID_TASK(let_go_on, frame, struct straight *, s)
+{
+	filch_sem_post(&s->go_on);
+	CHECK_EQ(filch_sem_wait(&s->end, FILCH_NEVER), 0);
+}
+
+Test(fork_wait, a_loop_forks_in_a_task_that_was_gone_on_with_at_once)
+{
+	filch *rt = start_workers(1);
+	struct straight s = { FILCH_SEM_INIT(0),
+		              FILCH_SEM_INIT(0),
+		              { FILCH_SEM_INIT(0), FILCH_SEM_INIT(0) } };
+
+	CHECK_EQ(filch_submit(rt, wait_and_loop, &s), 0);
+	sleep_ms(10);
+	let_go_on_run(rt, &s);
+	stop(rt);
+}
