@@ -34,7 +34,7 @@ static struct filch_slot_ *ready_first(struct worker *w, int64_t *looks, bool ma
 		*looks = item ? *looks - 1 : 0;
 		if (!item || gave_way(item) == made_room)
 			return item;
-		if (w->turn == NO_TURN) /* it has come from elsewhere */
+		if (!made_room && w->turn == NO_TURN) /* it has come from elsewhere */
 			w->turn = TURN_OF_FORK;
 	}
 	return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What waits behind a worker that computes or is stuck goes on all the same. */
 #include "../support.h"
+#include "worker.h"
 
 TestSuite(watch, .timeout = WATCHDOG);
 
@@ -283,6 +284,39 @@ Test(watch, a_deadline_passes_between_tasks_that_follow_each_other)
 	stop(rt);
 }
 
+/* Turns end with the computations that they are for: or each task would pass over all the others. */
+static long outside_turns;
+
+static void note_turn(void *rt)
+{
+	add(&outside_turns, worker_here()->turn == NO_TURN);
+	if (get(&go_on))
+		CHECK_EQ(filch_submit(rt, note_turn, rt), 0);
+}
+
+static void compute_for_a_while(void *rt)
+{
+	int64_t end = filch_after(50 * MS);
+
+	while (filch_now() < end)
+		churn_run(rt, 12);
+	set(&links, 1);
+}
+
+Test(watch, turns_end_with_the_computation)
+{
+	filch *rt = start_workers(1);
+
+	set(&go_on, 1);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(filch_submit(rt, note_turn, rt), 0);
+	CHECK_EQ(filch_submit(rt, compute_for_a_while, rt), 0);
+	until(&links, 1);
+	until(&outside_turns, get(&outside_turns) + 1000);
+	set(&go_on, 0);
+	stop(rt);
+}
+
 /* Computations on a worker that has to leave go on with those that stay. */
 static long progress[2];
 
@@ -329,6 +363,84 @@ Test(watch, computations_of_a_worker_that_leaves_go_on)
 		until(&progress[i], get(&progress[i]) + 100);
 	set(&go_on, 0);
 	CHECK_EQ(filch_group_wait(&g), 0);
+	stop(rt);
+}
+
+/* So does what a fork does that was left there, though nobody comes to steal it. */
+FILCH_VOID_TASK(fork_and_leave, frame, long *, n)
+{
+	filch_sem sem = FILCH_SEM_INIT(0);
+
+	post_fork(&frame, &sem);
+	CHECK_EQ(filch_resize(filch_here(), 1), 0);
+	CHECK_EQ(filch_sem_wait(&sem, FILCH_NEVER), 0);
+	post_join(&frame);
+	add(n, 1);
+}
+
+static void leave_with_a_fork(void *n)
+{
+	if (filch_worker() == 1)
+		fork_and_leave_run(filch_here(), n);
+	else
+		CHECK_EQ(filch_submit(filch_here(), leave_with_a_fork, n), 0);
+}
+
+Test(watch, a_fork_of_a_worker_that_leaves_is_begun)
+{
+	filch *rt = start_workers(2);
+	long n = 0;
+
+	set(&go_on, 1);
+	CHECK_EQ(filch_submit(rt, link_on, rt), 0);
+	CHECK_EQ(filch_submit(rt, leave_with_a_fork, &n), 0);
+	until(&n, 1);
+	set(&go_on, 0);
+	stop(rt);
+}
+
+FILCH_VOID_TASK(set_to, frame, long *, n, long, value)
+{
+	set(n, value);
+}
+
+FILCH_VOID_TASK(spin_until, frame, long *, n, long, value)
+{
+	while (get(n) != value)
+		;
+}
+
+FILCH_VOID_TASK(fork_and_spin, frame, long *, n)
+{
+	while (get(n) != 1)
+		; /* so the other worker has the one that yields */
+	set_to_fork(&frame, n, 2);
+	spin_until_fork(&frame, n, 2);
+	filch_yield(); /* to the younger of the two */
+	spin_until_join(&frame);
+	set_to_join(&frame);
+}
+
+static void begin_to_spin(void *n)
+{
+	fork_and_spin_run(filch_here(), n);
+}
+
+static void yield_until(void *n)
+{
+	set(n, 1);
+	while (get(n) != 2)
+		filch_yield();
+}
+
+Test(watch, a_fork_of_a_stuck_worker_is_begun_though_another_only_yields)
+{
+	filch *rt = start_workers(2);
+	long n = 0;
+
+	CHECK_EQ(filch_submit(rt, begin_to_spin, &n), 0);
+	CHECK_EQ(filch_submit(rt, yield_until, &n), 0);
+	until(&n, 2);
 	stop(rt);
 }
 
