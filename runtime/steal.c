@@ -128,8 +128,10 @@ static bool empty_port(struct worker *w, struct port *p)
  * busy nobody comes to steal it. So they take it as they look at everything: what is ready, mail and
  * what is held back, as much of it as one visit brings.
  */
-void rescue(struct worker *w)
+bool rescue(struct worker *w)
 {
+	bool forks = false;
+
 	for (unsigned i = 0, n = load_seq(&w->rt->known); i < n; i++) {
 		struct worker *victim = w->rt->worker[i];
 		void *items[MANY];
@@ -141,7 +143,9 @@ void rescue(struct worker *w)
 			collect(w, victim);
 		if (hold_count(&victim->hold))
 			ready_many(w, items, raid(victim, items));
+		forks |= deque_size(&victim->forks) > 0;
 	}
+	return forks;
 }
 
 /* A fork that waits there; to be run at once, since it must not be in an inbox. */

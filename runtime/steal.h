@@ -22,9 +22,9 @@ struct filch_slot_ *search(struct worker *w);
  */
 void collect(struct worker *w, struct worker *from);
 
-/* From workers that the watcher found stuck: to w's ready queue; and a fork, or NULL. */
-void rescue(struct worker *w);
-struct filch_slot_ *rescue_fork(struct worker *w);
+/* From workers that the watcher found stuck: to w's ready queue; true: they have forks, too. */
+bool rescue(struct worker *w);
+struct filch_slot_ *rescue_fork(struct worker *w); /* one of these, or NULL */
 
 bool has_mail(const struct worker *w); /* is there anything of the kind? */
 

@@ -48,7 +48,7 @@ void make_room(struct worker *w)
 /* Is there anything for this worker to do but the calling task? */
 static bool others_here(struct worker *w)
 {
-	return deque_size(&w->ready) || deque_size(&w->forks);
+	return deque_size(&w->ready) || deque_size(&w->forks) || w->turn;
 }
 
 void filch_yield(void)
