@@ -290,16 +290,16 @@ static void rouse(struct worker *w, uint32_t how)
 bool wake(struct filch *rt, struct worker *w)
 {
 	uint32_t how;
-	bool elsewhere;
+	bool elsewhere, alone; /* two who change where it may run would undo each other's changes */
 	int here;
 
 	if (!asleep(w))
 		return false;
 	here = load_relaxed(&rt->apart) && worker_of(rt) ? sched_getcpu() : -1; /* relaxed: a hint */
-	add_seq(&w->wakers, 1u);
+	alone = !add_seq(&w->wakers, 1u);
 	how = park_claim(&rt->parking, &w->park);
 	/* Relaxed: an old value costs a move, or leaves one out. */
-	elsewhere = how != AWAKE && here >= 0 && load_relaxed(&w->cpu) == here &&
+	elsewhere = alone && how != AWAKE && here >= 0 && load_relaxed(&w->cpu) == here &&
 	            cpus_forbid(w->id, here);
 	if (how != AWAKE)
 		rouse(w, how);
