@@ -132,8 +132,10 @@ int watch_start(struct filch *rt)
 
 void watch_rouse(struct filch *rt)
 {
-	if (load_seq(&rt->watch.state) == SLEEPING &&
-	    exchange_seq(&rt->watch.state, TICKING) == SLEEPING) {
+	uint32_t state = SLEEPING;
+
+	/* A CAS: it may have ended meanwhile. */
+	if (load_seq(&rt->watch.state) == SLEEPING && cas_seq(&rt->watch.state, &state, TICKING)) {
 		tell_time(rt);
 		futex_wake(&rt->watch.state, 1);
 	}
