@@ -163,19 +163,27 @@ static void send_away(struct filch *rt)
 		wake(rt, rt->worker[i]);
 }
 
-/* Yields: a task that resizes does not hold its worker for long. */
+/* A task that resizes does not hold its worker for long. One that starts a runtime does not wait. */
+static void give_way(bool resizes)
+{
+	if (resizes)
+		filch_yield();
+}
+
 int workers_set(struct filch *rt, unsigned n)
 {
 	uint32_t before = load_seq(&rt->active), now = n;
 	int error = 0;
 
-	for (; rt->known < n && !error; filch_yield())
+	if (!before && load_seq(&rt->known))
+		return -ESHUTDOWN; /* it has ended, and workers_join() is at it */
+	for (; rt->known < n && !error; give_way(before))
 		error = new_worker(rt);
 	if (error)
 		return error;
 	if (!cas_seq(&rt->active, &before, n))
 		return -ESHUTDOWN; /* it has ended */
-	for (unsigned i = before; i < n && !error; i++, filch_yield())
+	for (unsigned i = before; i < n && !error; i++, give_way(before))
 		error = start(rt->worker[i]);
 	if (error && cas_seq(&rt->active, &now, before))
 		n = before;
