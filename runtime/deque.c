@@ -42,13 +42,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "saved_errno.h"
+
 #define ENTRIES 8 /* in a cache line */
 #define AHEAD 12 /* items: when the first of a long queue is taken, this one's memory is fetched */
 
-static struct deque_array *array_new(size_t capacity)
+static __attribute__((noinline)) struct deque_array *array_new(size_t capacity)
 {
+	int saved = errno;
 	struct deque_array *a = calloc(1, sizeof(*a) + capacity * sizeof(a->entry[0]));
 
+	restore_errno(saved);
 	if (a)
 		a->mask = capacity - 1;
 	return a;

@@ -211,7 +211,8 @@ struct blocking_call {
 	ssize_t n;
 };
 
-static void call_and_block(void *blocking)
+/* noinline: after filch_block the task may be in another thread, whose errno lies elsewhere. */
+static __attribute__((noinline)) void call_and_block(void *blocking)
 {
 	struct blocking_call *b = blocking;
 	int saved = errno;

@@ -4,12 +4,13 @@
 #include <sys/mman.h>
 
 #include "populate.h"
+#include "saved_errno.h"
 
 #define GUARD ((size_t)64 << 10)
 #define PAGE  ((size_t)4096)
 
 /* Twice the size is mapped, and what lies outside an aligned piece and its guard is given back. */
-struct slots *slots_new(void)
+static struct slots *map_slots(void)
 {
 	size_t whole = 2 * SLOTS_BYTES + GUARD;
 	char *map = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
@@ -29,6 +30,15 @@ struct slots *slots_new(void)
 	madvise(base, SLOTS_BYTES, MADV_NOHUGEPAGE);
 	populate(base, PAGE);
 	return (struct slots *)(void *)base;
+}
+
+struct slots *slots_new(void)
+{
+	int saved = errno;
+	struct slots *s = map_slots();
+
+	restore_errno(saved);
+	return s;
 }
 
 void slots_clear(struct slots *s)
