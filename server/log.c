@@ -151,10 +151,11 @@ static size_t lines_in(const char *text, size_t n)
 }
 
 /* A pipe takes what it has room for, which may end in the middle of a line. */
-static void end_torn_line(struct log *l)
+static bool end_torn_line(struct log *l)
 {
-	if (l->torn && write(l->fd, "\n", 1) == 1)
-		l->torn = false;
+	if (l->torn)
+		l->torn = write(l->fd, "\n", 1) != 1;
+	return !l->torn;
 }
 
 /* What the file does not take (a full disk, a pipe that nobody reads) is lost, and counted. */
@@ -163,9 +164,8 @@ static void write_out(struct log *l, const char *text, size_t n)
 	const char *start = text;
 	ssize_t done;
 
-	end_torn_line(l);
 	while (n) {
-		done = write(l->fd, text, n);
+		done = end_torn_line(l) ? write(l->fd, text, n) : -1;
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0) {
@@ -182,14 +182,17 @@ static void tell_lost(struct log *l)
 {
 	size_t lost = atomic_exchange(&l->lost, 0);
 	char text[64];
+	ssize_t done;
 	int n;
 
 	if (!lost)
 		return;
-	end_torn_line(l);
 	n = snprintf(text, sizeof(text), "{\"lost\":%zu}\n", lost);
-	if (write(l->fd, text, (size_t)n) != n)
-		atomic_fetch_add(&l->lost, lost);
+	done = end_torn_line(l) ? write(l->fd, text, (size_t)n) : -1;
+	if (done == n)
+		return;
+	l->torn |= done > 0;
+	atomic_fetch_add(&l->lost, lost);
 }
 
 /* False: there was nothing. */
