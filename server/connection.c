@@ -435,7 +435,7 @@ static void put_down(struct connection *c)
 		finish(c);
 }
 
-static struct connection *begin(struct server *s, int fd)
+struct connection *connection_begin(struct server *s, int fd)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 
@@ -450,19 +450,15 @@ static struct connection *begin(struct server *s, int fd)
 	return c;
 }
 
-void connection_start(struct server *s, int fd)
+void connection_start(struct connection *c)
 {
-	const struct executor *e = s->executor;
-	struct connection *c = begin(s, fd);
+	const struct executor *e = c->server->executor;
 
-	if (c && e->serve(e->context, e->when ? greet : serve, c) < 0)
+	if (e->serve(e->context, e->when ? greet : serve, c) < 0)
 		finish(c);
 }
 
-void connection_serve(struct server *s, int fd)
+void connection_serve(struct connection *c)
 {
-	struct connection *c = begin(s, fd);
-
-	if (c)
-		greet(c);
+	greet(c);
 }

@@ -157,6 +157,14 @@ static bool harmless(int error)
 	return error == -ECONNABORTED || error == -EINTR || error == -EPROTO;
 }
 
+static void start(struct server *s, int client)
+{
+	struct connection *c = connection_begin(s, client);
+
+	if (c)
+		connection_start(c);
+}
+
 static bool accept_rest(struct server *s, const struct door *door)
 {
 	bool some = false;
@@ -168,7 +176,7 @@ static bool accept_rest(struct server *s, const struct door *door)
 			filch_sem_post(&s->clients.places);
 			break;
 		}
-		connection_start(s, client);
+		start(s, client);
 		some = true;
 	}
 	return some;
@@ -240,7 +248,7 @@ static void keep_door(void *arg)
 	int client;
 
 	while ((client = let_in(door, FILCH_NEVER, FILCH_NEVER)) >= 0) {
-		connection_start(door->server, client);
+		start(door->server, client);
 		if (++turn % TURN == 0)
 			filch_yield();
 	}
@@ -269,22 +277,22 @@ static bool wait_at(struct door *door)
 static void answer_door(int events, void *arg)
 {
 	struct door *door = arg;
-	struct server *s = door->server;
-	int last = -1, next;
+	struct connection *last = NULL; /* counted: the door may be closed for good before its turn */
 	unsigned turn = 0;
+	int next;
 
 	(void)events; /* it shows when we accept */
-	while ((next = let_in(door, last < 0 ? FILCH_NEVER : 0, 0)) >= 0 || next == -EBUSY) {
-		if (last >= 0)
-			connection_start(s, last);
-		last = next == -EBUSY ? -1 : next;
+	while ((next = let_in(door, last ? 0 : FILCH_NEVER, 0)) >= 0 || next == -EBUSY) {
+		if (last)
+			connection_start(last);
+		last = next == -EBUSY ? NULL : connection_begin(door->server, next);
 		if (++turn % TURN == 0)
 			filch_yield();
 	}
 	if (next != -ETIMEDOUT || !wait_at(door))
 		leave_door(door);
-	if (last >= 0)
-		connection_serve(s, last);
+	if (last)
+		connection_serve(last);
 }
 
 void listener_widen(struct server *s, unsigned doors)
