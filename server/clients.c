@@ -86,8 +86,10 @@ static void drain_part(struct client_part *p, enum stage stage)
 {
 	filch_mutex_lock(&p->lock, FILCH_NEVER);
 	for (struct client *one = p->list.next; one != &p->list; one = one->next)
-		if (must_go(stage, atomic_load(&one->state)))
+		if (must_go(stage, atomic_load(&one->state))) {
+			atomic_store(&one->cut, true);
 			shutdown(one->fd, SHUT_RD);
+		}
 	filch_mutex_unlock(&p->lock);
 }
 

@@ -24,6 +24,7 @@ struct client {
 	struct client *next, *previous;
 	int fd;
 	atomic_int state;
+	atomic_bool cut; /* it was we who ended its input */
 };
 
 /* RUNNING, then DRAINING; a little later HURRYING, when those who came last had time to ask too. */

@@ -224,12 +224,14 @@ static bool make_room(struct desk *d)
 static void set_deadline(struct connection *c)
 {
 	const struct options *o = c->server->options;
-	enum phase phase = c->desk->request.head ? BODY : c->desk->in.length ? HEAD : IDLE;
+	const struct request *q = &c->desk->request;
+	enum phase phase = q->head ? BODY : q->used ? HEAD : IDLE; /* empty lines are nothing */
 
 	if (phase == c->phase) {
 		c->late = phase != IDLE && filch_now() >= c->deadline;
 		return;
 	}
+	c->late = false;
 	c->phase = phase;
 	c->deadline = filch_after(phase == IDLE   ? o->idle_timeout
 	                          : phase == HEAD ? o->header_timeout
@@ -259,9 +261,10 @@ static void invite_body(struct connection *c)
 static void give_up(struct connection *c, ssize_t why)
 {
 	c->closing = true;
-	if (c->phase == IDLE || (why != 0 && why != -ETIMEDOUT))
-		return;
-	refuse(c, why == 0 ? 400 : 408);
+	if (why != 0 && why != -ETIMEDOUT)
+		break_off(c);
+	else if (c->phase != IDLE)
+		refuse(c, why != 0 ? 408 : atomic_load(&c->client.cut) ? 503 : 400);
 }
 
 /*
@@ -297,10 +300,7 @@ static bool receive(struct connection *c)
 
 /* ---- from the first byte to the last -------------------------------------------------------- */
 
-/*
- * The end goes with the last answer, in one segment. Not where the client may still send: a close
- * with unread input drops what waits for more.
- */
+/* The end goes with the last answer, in one segment, if nothing keeps that from leaving at once. */
 static int last_flags(const struct connection *c)
 {
 	bool at_once = c->desk->out.length <= ONE_FLIGHT && !socket_unsent(c->client.fd);
@@ -308,16 +308,23 @@ static int last_flags(const struct connection *c)
 	return at_once && (c->over || c->refused) ? MSG_MORE : 0;
 }
 
-/* What is left to send, and to read. */
+/*
+ * What is left to send, and to read: a close with unread input is a reset, and drops what is not
+ * sent by then.
+ */
 static void part(struct connection *c)
 {
 	int flags = c->desk ? last_flags(c) : 0;
 
 	if (c->desk)
 		flush_with(c, flags);
-	if (!flags && !c->broken)
+	if (c->broken)
+		return;
+	if (flags)
+		shutdown(c->client.fd, SHUT_WR);
+	else
 		socket_wait_until_sent(c->client.fd, c->server->options->write_timeout);
-	if (c->desk && c->refused && !c->broken)
+	if (c->refused || (c->over && socket_unread(c->client.fd)))
 		socket_linger(c->client.fd);
 }
 

@@ -3,6 +3,7 @@
 
 #include <filch.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -69,13 +70,27 @@ size_t socket_unsent(int fd)
 	return queued(fd, SIOCOUTQNSD);
 }
 
+size_t socket_unread(int fd)
+{
+	return queued(fd, SIOCINQ);
+}
+
+/* Reset: what was queued then is gone, but the kernel goes on counting it. */
+static bool is_dead(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
+}
+
 /* No event tells when it has left; and once it had to wait, until it was taken. */
 void socket_wait_until_sent(int fd, int64_t timeout)
 {
 	size_t left = socket_unsent(fd);
 	int64_t deadline = filch_after((int64_t)(left / PIECE + 1) * timeout);
 
-	while (left && filch_now() < deadline && !filch_sleep_until(filch_after(LOOK_AGAIN)))
+	while (left && !is_dead(fd) && filch_now() < deadline &&
+	       !filch_sleep_until(filch_after(LOOK_AGAIN)))
 		left = queued(fd, SIOCOUTQ);
 }
 

@@ -19,6 +19,8 @@ bool socket_send_file(int fd, int file, size_t from, size_t length, int64_t time
 /* Bytes that are still here, since the client does not read, or the network is slow. */
 size_t socket_unsent(int fd);
 
+size_t socket_unread(int fd); /* bytes that have come, and wait */
+
 /*
  * Wait until there are none. A client that sends something after a close is answered with a reset,
  * and what is still here for it is dropped.

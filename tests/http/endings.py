@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 
-from harness import SLACK, Connection, Failed, Server, case, check, equal, soon
+from harness import SLACK, Connection, Failed, Server, case, check, equal, soon, until
 from routes import OK
 
 BODY = b"0123456789" * 60000
@@ -68,6 +68,37 @@ def _(server):
     c.send(b"\r\n")
     time.sleep(0.1)
     takes_all(c, True)
+
+
+@case("end: a line break after the last request does not cost its answer")
+def _(server):
+    with Connection(server) as c:
+        c.send(b"GET /sleep?ms=300 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(0.1)
+        c.send(b"\r\n")
+        equal(c.response().body, b"slept 300 ms\n", "answer")
+
+
+@case("end: who resets with an answer on its way gives its place back at once")
+def _(server):
+    before = server.descriptors()
+    c = slow_reader(server)
+    c.reset()
+    until(lambda: server.descriptors() <= before, "keeps it", soon(3))
+
+
+@case("end: a line break in two halves is no reason to wait again", idle_timeout=0.6)
+def _(server):
+    began = time.monotonic()
+    c = Connection(server)
+    with contextlib.suppress(OSError):
+        for half in b"\r\n" * 10:
+            c.send(bytes([half]))
+            time.sleep(0.25)
+    with contextlib.suppress(ConnectionResetError):
+        c.expect_end()
+    check(time.monotonic() - began < soon(3), "too late")
+    c.close()
 
 
 def ask_on(server, cut):
