@@ -137,18 +137,37 @@ static struct waiter *place(struct blocking *b, struct job *j)
 	return NULL;
 }
 
-/* No thread is to be had: those that there are will see to it, if there are any. */
+static void refuse(struct job *j)
+{
+	while (j) {
+		struct waiter *w = &j->stack->waiter;
+
+		j = j->next; /* before its task goes on */
+		if (waiter_claim(w, -EAGAIN))
+			waiter_wake(w);
+	}
+}
+
+/*
+ * No thread is to be had: those that there are will see to it. If there are none, nobody comes to
+ * what others have left in the queue either, who counted on this one.
+ */
 static struct waiter *do_without(struct blocking *b, struct job *j)
 {
-	struct waiter *done = &j->stack->waiter, *idle = NULL;
-	bool nobody;
+	struct waiter *idle = NULL;
+	struct job *refused = NULL;
 
 	lock(&b->word);
-	nobody = !--b->threads;
-	if (!nobody)
+	if (--b->threads) {
 		idle = place(b, j);
+	} else {
+		j->next = b->first;
+		b->first = NULL;
+		refused = j;
+	}
 	unlock_all(b);
-	return nobody && waiter_claim(done, -EAGAIN) ? done : idle;
+	refuse(refused);
+	return idle;
 }
 
 /* The task's stack has been left. */

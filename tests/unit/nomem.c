@@ -402,6 +402,38 @@ static void block_without_threads(void *n)
 	CHECK_EQ(get(n), 2);
 }
 
+/* Each counts on the other's thread, and neither comes. */
+static long blocked;
+
+static void block_at_once(void *n)
+{
+	add(&blocked, 1);
+	while (get(&blocked) < 2)
+		;
+	fail_from(0, true);
+	CHECK_EQ(filch_block(count, n), -EAGAIN);
+	if (add(&blocked, 1) == 4)
+		fail_no_more();
+}
+
+Test(nomem, blocks_without_a_thread_are_all_refused)
+{
+	filch *rt = start_workers(2);
+	long n = 0;
+
+	for (long i = rounds(20000); i > 0; i--) {
+		filch_group g;
+
+		filch_group_init(&g, rt);
+		set(&blocked, 0);
+		CHECK_EQ(filch_group_submit(&g, block_at_once, &n), 0);
+		CHECK_EQ(filch_group_submit(&g, block_at_once, &n), 0);
+		CHECK_EQ(filch_group_wait(&g), 0);
+	}
+	CHECK_EQ(get(&n), 0);
+	stop(rt);
+}
+
 Test(nomem, a_block_without_a_thread_is_refused)
 {
 	filch *rt = start();
