@@ -215,7 +215,9 @@ int filch_resize(filch *rt, unsigned workers)
 		return -EINVAL;
 	if (load_seq(&rt->stopping))
 		return -ESHUTDOWN; /* before the lock, which a child of fork(2) may find taken */
-	filch_mutex_lock(&rt->resizing, FILCH_NEVER);
+	error = filch_mutex_lock(&rt->resizing, FILCH_NEVER);
+	if (error)
+		return error; /* no memory to publish the forks of who waits */
 	error = load_seq(&rt->stopping) ? -ESHUTDOWN : workers_set(rt, workers);
 	filch_mutex_unlock(&rt->resizing);
 	return error;
