@@ -116,6 +116,13 @@ static int set_up(struct filch *rt, unsigned workers)
 	return error;
 }
 
+static unsigned default_workers(void)
+{
+	unsigned n = cpus_usable();
+
+	return n < MAX_WORKERS ? n : MAX_WORKERS;
+}
+
 filch *filch_start(const struct filch_options *options)
 {
 	static const struct filch_options defaults;
@@ -133,7 +140,7 @@ filch *filch_start(const struct filch_options *options)
 		atfork_install();
 	barrier_prepare();
 	rt = new_runtime(options);
-	error = rt ? set_up(rt, options->workers ? options->workers : cpus_usable()) : -ENOMEM;
+	error = rt ? set_up(rt, options->workers ? options->workers : default_workers()) : -ENOMEM;
 	if (error) {
 		if (rt)
 			free_runtime(rt);

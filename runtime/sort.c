@@ -163,7 +163,7 @@ int filch_sort(filch *rt, void *base, size_t n, size_t size,
 {
 	struct order o = { size, compare };
 	size_t bytes;
-	char few[FEW], *spare = few;
+	char few[FEW] __attribute__((aligned(16))), *spare = few;
 
 	if (!compare || (n && (!base || !size)) || __builtin_mul_overflow(n, size, &bytes))
 		return -EINVAL;
