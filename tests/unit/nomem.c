@@ -407,12 +407,14 @@ static long blocked;
 
 static void block_at_once(void *n)
 {
-	add(&blocked, 1);
-	while (get(&blocked) < 2)
+	if (add(&blocked, 1) == 2) {
+		fail_from(0, true);
+		add(&blocked, 1);
+	}
+	while (get(&blocked) < 3)
 		;
-	fail_from(0, true);
 	CHECK_EQ(filch_block(count, n), -EAGAIN);
-	if (add(&blocked, 1) == 4)
+	if (add(&blocked, 1) == 5)
 		fail_no_more();
 }
 
