@@ -312,12 +312,8 @@ void descriptor_tell(struct descriptor *d, bool more)
 		side_ready(s, 0);
 		return;
 	}
-	/*
-	 * Relaxed: whoever takes READY away looks at what is queued only then, under the lock that
-	 * was ours a moment ago.
-	 */
-	if ((load_relaxed(&s->word) & (READY | WAITERS)) != READY)
-		end_some(s, told, &(int){ POLLIN | POLLRDNORM }, READY);
+	/* Also where it is READY already: somebody may be about to enlist, having looked before. */
+	end_some(s, told, &(int){ POLLIN | POLLRDNORM }, READY);
 }
 
 /* ---- asking the kernel ---- */
