@@ -66,8 +66,9 @@ static int enlist(struct when *e, struct descriptor *d, int64_t deadline)
 			return result;
 		looked = true;
 	}
-	if (result == -EPERM) /* what cannot be watched is always ready */
-		result = descriptor_look(d, fd, events);
+	/* What cannot be watched is always ready, or will never be. */
+	if (result == -EPERM && !(result = descriptor_look(d, fd, events)))
+		result = -EPERM;
 	return result;
 }
 

@@ -236,7 +236,8 @@ typedef void filch_ready_fn(int revents, void *arg);
  * before it was ready; or, rarely, another error for which nobody can wait on fd. arg stays the
  * caller's. Nothing is read from fd. If the call answers 0, fn runs exactly once; otherwise never:
  * -EINVAL for NULL rt or fn, -EBADF, -ECANCELED while fd is being closed, -ENOMEM, -ENOSPC (the
- * limit of what a user may watch), -ESHUTDOWN once rt is stopping (tasks of rt excepted).
+ * limit of what a user may watch), -EPERM for events that such a file never has, -ESHUTDOWN once rt
+ * is stopping (tasks of rt excepted).
  */
 FILCH_API int filch_submit_when(filch *rt, int fd, short events, int64_t deadline,
 				filch_ready_fn *fn, void *arg);
