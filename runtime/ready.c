@@ -118,27 +118,32 @@ static int wait_as_thread(struct descriptor *d, int fd, int side, short events, 
 	return result;
 }
 
+/*
+ * Whoever waits first has it watched. Under READING's lock, as whoever ends that: a poll that is to
+ * end before it has begun would be nobody's, and never end.
+ */
 static int watch(struct descriptor *d, int fd)
 {
+	uint64_t *lock_of = &d->side[READING].word, word;
 	struct worker *w = worker_here();
-	struct poller *none = NULL;
-	int error;
+	int error = 0;
 
-	/*
-	 * Acq_rel: one of those who wait first does it; the others' waits end by the event that
-	 * adding it brings.
-	 */
-	if (load_seq(&d->held) && !load_acquire(&d->poller))
-		descriptor_until_let_go(d); /* what ends must not be taken for what begins */
-	if (load_acquire(&d->poller) || !cas_acq_rel(&d->poller, &none, w->poller))
+	/* Acquire: somebody has it watched, and what comes is told. Pairs with the store below. */
+	if (load_acquire(&d->poller))
 		return 0;
-	store_seq(&d->rt, w->rt);
-	error = poller_watch(w->poller, fd, d, EVENTS);
-	if (error) {
-		/* Release: nobody watches it. Pairs with the load above. */
-		store_release(&d->poller, (struct poller *)NULL);
-		descriptor_end_waits(d, 0);
+	word = lock(lock_of);
+	while (load_seq(&d->held) && !load_seq(&d->poller)) {
+		unlock(lock_of, word);
+		descriptor_until_let_go(d); /* what ends must not be taken for what begins */
+		word = lock(lock_of);
 	}
+	if (!load_seq(&d->poller))
+		error = poller_watch(w->poller, fd, d, EVENTS);
+	if (!load_seq(&d->poller) && !error) {
+		store_seq(&d->rt, w->rt);
+		store_seq(&d->poller, w->poller);
+	}
+	unlock(lock_of, word);
 	return error;
 }
 
@@ -312,7 +317,7 @@ void descriptor_tell(struct descriptor *d, bool more)
 		side_ready(s, 0);
 		return;
 	}
-	/* Also where it is READY already: somebody may be about to enlist, having looked before. */
+	/* Under the lock, where it is READY too: who enlists there has seen the bytes, or is told. */
 	end_some(s, told, &(int){ POLLIN | POLLRDNORM }, READY);
 }
 
