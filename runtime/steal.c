@@ -126,7 +126,8 @@ static bool empty_port(struct worker *w, struct port *p)
 /*
  * A worker that is stuck in an item, or away, is of no use to what waits there, and with all others
  * busy nobody comes to steal it. So they take it as they look at everything: what is ready, mail and
- * what is held back, as much of it as one visit brings.
+ * what is held back, as much of it as one visit brings. True: there are forks as well, one of which
+ * has its turn (rescue_fork()).
  */
 bool rescue(struct worker *w)
 {

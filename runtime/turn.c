@@ -11,6 +11,8 @@
  * nothing short waits for two of these, there is another look then; but LOOKS at the most, or tasks
  * that follow each other would hold the rest up for ever.
  *
+ * A turn begins as a computation makes room, or comes from elsewhere, or a stuck worker has forks.
+ *
  * So each of the four comes in a bounded time. A turn has what these looks found, one fork and one
  * computation, and a computation makes room after a slice. Other forks are taken when there is no turn,
  * at least one between LOOKS of them, or joined by their own stack, which has its turn.

@@ -248,9 +248,8 @@ void expire(struct timers *ts)
 /* A single item is what this worker takes next: nobody is woken for it. See park.c. */
 void gather(struct worker *w)
 {
-	if (late(w) && load_relaxed(&w->rt->stuck) && rescue(w) && /* relaxed: a hint */
-	    w->turn == NO_TURN)
-		w->turn = TURN_OF_FORK;
+	if (late(w) && load_relaxed(&w->rt->stuck) && rescue(w)) /* relaxed: a hint */
+		begin_turn(w);
 	w->looked = load_relaxed(&w->rt->watch.now); /* relaxed: a time */
 	collect(w, w);
 	w->gathers = true;
