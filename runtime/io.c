@@ -204,14 +204,13 @@ ATTEMPT read_now(struct call *c)
 	return outcome(preadv2(c->fd, c->iov, (int)c->count, -1, RWF_NOWAIT), saved);
 }
 
-/* A call that blocks on a file: beside the workers, or, without a thread, where we are. */
+/* A call that blocks on a file: beside the workers; without a thread where we are then (hence noinline: errno). */
 struct blocking_call {
 	struct call *c;
 	ssize_t (*call)(struct call *c);
 	ssize_t n;
 };
 
-/* noinline: after filch_block the task may be in another thread, whose errno lies elsewhere. */
 static __attribute__((noinline)) void call_and_block(void *blocking)
 {
 	struct blocking_call *b = blocking;

@@ -164,7 +164,7 @@ static void send_away(struct filch *rt)
 }
 
 /* A task that resizes does not hold its worker for long. One that starts a runtime does not wait. */
-static void give_way(bool resizes)
+static void let_others(bool resizes)
 {
 	if (resizes)
 		filch_yield();
@@ -177,13 +177,13 @@ int workers_set(struct filch *rt, unsigned n)
 
 	if (!before && load_seq(&rt->known))
 		return -ESHUTDOWN; /* it has ended, and workers_join() is at it */
-	for (; rt->known < n && !error; give_way(before))
+	for (; rt->known < n && !error; let_others(before))
 		error = new_worker(rt);
 	if (error)
 		return error;
 	if (!cas_seq(&rt->active, &before, n))
 		return -ESHUTDOWN; /* it has ended */
-	for (unsigned i = before; i < n && !error; i++, give_way(before))
+	for (unsigned i = before; i < n && !error; i++, let_others(before))
 		error = start(rt->worker[i]);
 	if (error && cas_seq(&rt->active, &now, before))
 		n = before;
