@@ -138,12 +138,13 @@ void descriptor_until_let_go(struct descriptor *d)
 static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 {
 	int saved = errno;
+	uint64_t word;
 
 	descriptor_unwatch(d, fd, NULL);
 	descriptor_until_let_go(d);
 	for (int i = 0; i < SIDES; i++) {
-		lock(&d->side[i].word);
-		unlock(&d->side[i].word, 0);
+		word = lock(&d->side[i].word);
+		unlock(&d->side[i].word, word & ~EAGER);
 	}
 	store_seq(&d->kind, (uint8_t)UNKNOWN);
 	store_seq(&d->users, (uint32_t)0);
@@ -232,37 +233,19 @@ static void find_out(struct descriptor *d, int fd)
 		kind = REGULAR;
 	/* Relaxed: anybody finds out the same. */
 	store_relaxed(&d->nonblocking, (uint8_t) !!(flags & O_NONBLOCK));
-	store_relaxed(&d->kind, (uint8_t)kind); /* relaxed: the same */
+	/* Release: the other one first. Pairs with descriptor_kind(). */
+	store_release(&d->kind, (uint8_t)kind);
 }
 
 __attribute__((noinline)) int descriptor_kind(struct descriptor *d, int fd)
 {
 	int saved = errno;
 
-	if (load_relaxed(&d->kind) == UNKNOWN) /* relaxed: see find_out() */
+	/* Acquire: what else was found out. Pairs with find_out(). */
+	if (load_acquire(&d->kind) == UNKNOWN)
 		find_out(d, fd);
 	errno = saved;
-	return load_relaxed(&d->kind); /* relaxed: see find_out() */
-}
-
-bool descriptor_may(struct descriptor *d, int side)
-{
-	/* Relaxed: a stale answer is a call, or a wait that looks again under the lock. */
-	return (!load_relaxed(&d->poller) && !load_relaxed(&d->receiver)) ||
-	       load_relaxed(&d->side[side].word) & (READY | EAGER);
-}
-
-uint64_t descriptor_use(struct descriptor *d, int side)
-{
-	struct side *s = &d->side[side];
-	uint64_t word;
-
-	/* Relaxed: an event that comes later stays. */
-	if (!(load_relaxed(&s->word) & (READY | EAGER)))
-		return 0;
-	word = lock(&s->word);
-	unlock(&s->word, word & ~(READY | EAGER));
-	return word & (READY | EAGER);
+	return load_relaxed(&d->kind); /* relaxed: acquired above, or found out here */
 }
 
 /* ---- all of them ---- */

@@ -17,13 +17,13 @@ struct filch;
 struct poller;
 
 struct side {          /* reading, writing, or either (filch_poll) */
-	uint64_t word; /* lock, waiters, READY, EAGER */
+	uint64_t word; /* lock, waiters, EAGER, and how many events came */
 	void *waiters;
 };
 
-#define READY VALUE_ONE /* an event came and nobody has used it yet */
-/* Do not wait for an event first: the other end hung up, or sent urgent data. */
-#define EAGER (VALUE_ONE << 1)
+/* The other end hung up, or sent urgent data: what a read leaves, no event may tell of. */
+#define EAGER VALUE_ONE
+#define EVENT (VALUE_ONE << 1)
 
 enum { READING, WRITING, EITHER, SIDES };
 enum {
@@ -36,6 +36,7 @@ enum {
 
 struct descriptor {
 	struct side side[SIDES];
+	uint64_t dry; /* the events after which a read found nothing left, or left nothing */
 	struct poller *poller; /* that watches it, or NULL */
 	struct filch *rt;      /* whose poller that is */
 	/* That receives its bytes ahead of the reads, or NULL; changed under READING's lock. */
@@ -58,25 +59,22 @@ void descriptor_leave(struct descriptor *d, int fd);
 void descriptor_made(int fd, int kind, bool nonblocking);
 int descriptor_kind(struct descriptor *d, int fd);
 
-/*
- * May a call on this side do something? False: no event has come since the last one that could not.
- */
-bool descriptor_may(struct descriptor *d, int side);
-/*
- * Forget what is known to be ready before the call that uses it up; returns it. Bring it back
- * unless the call had nothing to do: to the next call, or to whoever waits.
- */
-uint64_t descriptor_use(struct descriptor *d, int side);
-void descriptor_more(struct descriptor *d, int side, uint64_t used);
+/* The events until now: asked before a call that may find nothing to do, for who waits then. */
+uint64_t descriptor_seen(const struct descriptor *d, int side);
+
+/* Nothing is left to read of what these events told; and is it known that it was so? */
+void descriptor_is_dry(struct descriptor *d, uint64_t seen);
+bool descriptor_dry(const struct descriptor *d, uint64_t seen);
 
 /* Somebody has called filch_close(). */
 bool descriptor_closing(struct descriptor *d);
 
 /*
- * Wait until a call may do something (events: what poll(2) calls it): 0, -ETIMEDOUT, -ECANCELED
- * once closing or if the task was cancelled, or what the poller says.
+ * Wait until there is more than the events seen (events: what poll(2) calls it): 0, -ETIMEDOUT,
+ * -ECANCELED once closing or if the task was cancelled, or what the poller says.
  */
-int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline);
+int descriptor_wait(struct descriptor *d, int fd, int side, short events, uint64_t seen,
+                    int64_t deadline);
 
 /* Take it out of its poller if that is rt's; with NULL rt, out of everything. */
 void descriptor_unwatch(struct descriptor *d, int fd, struct filch *rt);
@@ -87,18 +85,19 @@ void descriptor_end_waits(struct descriptor *d, int result);
 
 /* What poll(2) says it is ready for now, or bytes that are here: revents, 0 or an error. */
 int descriptor_ready_for(struct descriptor *d, int fd, short events);
-/* The same, for who looks before a wait in EITHER. */
+/* The same, also for what is on its way here. */
 int descriptor_look(struct descriptor *d, int fd, short events);
 
 /*
  * For when.c: put a waiter that has no stack among those who wait for w->events, with a timer
  * unless deadline is FILCH_NEVER; on a worker of its runtime. 0: it is in, and may be gone by now.
- * LOOK_FIRST: it may be ready, descriptor_look(), and if it is not, come back with looked.
- * -ECANCELED: closing, or the runtime is stopping or was cancelled. Or what the poller says.
+ * LOOK_FIRST: it may be ready, descriptor_look(), and if it is not, come back with what EITHER had
+ * seen before. -ECANCELED: closing, or the runtime is stopping or was cancelled. Or what the poller
+ * says.
  */
 #define LOOK_FIRST 1
 int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline,
-                      bool looked);
+                      const uint64_t *looked);
 
 /* Out of that list, if it is still there: who gave up at a deadline. */
 void descriptor_delist(int fd, struct waiter *w);
@@ -127,10 +126,10 @@ bool descriptor_expects(struct descriptor *d, int64_t *deadline, bool *before);
 struct descriptor *descriptor_at(int fd); /* one that was entered before */
 
 /* Those who wait for either: bytes were received, and (more) nothing else has happened. */
-void descriptor_tell(struct descriptor *d, bool more);
+void descriptor_tell(struct descriptor *d, uint32_t closes, bool more);
 
-/* The poller's news: EPOLLIN and so on. */
-void descriptor_ready(struct descriptor *d, uint32_t events);
+/* The poller's news, EPOLLIN and so on, of what it began to watch after that many closes. */
+void descriptor_ready(struct descriptor *d, uint32_t closes, uint32_t events);
 /* It has let go of the descriptor. */
 void descriptor_unwatched(struct descriptor *d, uint32_t closes, struct poller *by);
 /*

@@ -1,87 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Calls on descriptors: attempt without blocking; wait if there is nothing to be done; attempt
- * again.
- *
- * Attempts are functions of their own, never inlined, since each uses errno, whose address must not
- * be kept across a wait: the task may go on in another thread.
- */
-#include <errno.h>
-#include <fcntl.h>
+/* Reading and writing. */
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#include "descriptor.h"
+#include "call.h"
 #include "worker.h"
 
-#define ATTEMPT static __attribute__((noinline)) ssize_t
-/* Between attempts to connect to a local socket whose backlog is full. */
-#define BACKLOG_PAUSE ((int64_t)1000000)
-
-struct call {
-	int fd, flags;
-	struct descriptor *d;
-	struct iovec *iov; /* where to read to, or what to write */
-	size_t count;      /* of these */
-	struct msghdr *message;
-	struct sockaddr *address; /* to connect to, or where an accepted one goes */
-	socklen_t *length;
-	size_t n; /* bytes to send from this file */
-	int file;
-	off_t *offset;
-	short events; /* to wait for */
-	bool again;   /* not the first attempt */
-	bool more;    /* there may be more to be had without another event */
-	bool here;    /* what is read was received ahead of the call */
-};
-
-/* The result of a system call as ours, with errno as it was before. */
-static inline ssize_t outcome(ssize_t n, int saved)
-{
-	ssize_t result = n < 0 ? -(ssize_t)errno : n;
-
-	errno = saved;
-	return result;
-}
-
-static ssize_t perform(int side, ssize_t (*attempt)(struct call *), struct call *c,
-                       int64_t deadline)
-{
-	int late = 0, error = -EBADF;
-	bool wait, looked = false;
-	uint64_t used;
-	ssize_t n;
-
-	c->d = descriptor_enter(c->fd, &error);
-	if (!c->d)
-		return error;
-	if (side != EITHER)
-		c->events = side == READING ? POLLIN : POLLOUT;
-	wait = side == READING && !descriptor_may(c->d, side);
-	do {
-		late = wait ? descriptor_wait(c->d, c->fd, side, c->events, deadline) : 0;
-		n = late;
-		used = 0;
-		if (late && (descriptor_closing(c->d) || (late != -ETIMEDOUT && late != -ECANCELED)))
-			break;
-		used = descriptor_use(c->d, side);
-		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
-		wait = c->again = true;
-		if (!late && deadline <= 0 && !descriptor_closing(c->d) && !filch_cancelled())
-			late = -ETIMEDOUT; /* what a wait would end with */
-	} while (n == -EAGAIN && (!late || descriptor_expects(c->d, &deadline, &looked)));
-	if (n == -EAGAIN)
-		n = late;
-	else if (c->more || n < 0 || used & EAGER)
-		descriptor_more(c->d, side, used);
-	descriptor_leave(c->d, c->fd);
-	return n;
-}
-
 /* ---- reading ---- */
+
+/* Urgent bytes and reports of errors are no part of what else is read. */
+#define BESIDE (MSG_OOB | MSG_ERRQUEUE)
+
+static int side_of(int flags)
+{
+	return flags & BESIDE ? EITHER : READING;
+}
 
 /* One message with the vector of the call, for those that bring none. */
 static struct msghdr message_of(struct call *c)
@@ -114,15 +50,15 @@ ATTEMPT just_recvmsg(void *call)
 }
 
 /*
- * Of a stream what was received ahead comes first. Urgent bytes and reports of errors are no part
- * of it. Who only takes messages may want what comes beside the bytes, which a receiver drops.
+ * Of a stream what was received ahead comes first. Who only takes messages may want what comes
+ * beside the bytes, which a receiver drops.
  */
 static ssize_t receive(struct call *c, ssize_t (*just)(void *))
 {
 	struct msghdr to = { .msg_iov = c->iov, .msg_iovlen = c->count };
 	ssize_t n;
 
-	if (descriptor_kind(c->d, c->fd) != STREAM_SOCKET || c->flags & (MSG_OOB | MSG_ERRQUEUE)) {
+	if (descriptor_kind(c->d, c->fd) != STREAM_SOCKET || c->flags & BESIDE) {
 		c->more = true;
 		return just(c);
 	}
@@ -149,10 +85,9 @@ ATTEMPT try_recvmsg(struct call *c)
 ssize_t filch_recv(int fd, void *buf, size_t n, int flags, int64_t deadline)
 {
 	struct iovec iov = { buf, n };
+	struct call c = { .fd = fd, .iov = &iov, .count = 1, .flags = flags, .events = POLLPRI };
 
-	return perform(READING, try_recv,
-	               &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags },
-	               deadline);
+	return call_perform(side_of(flags), try_recv, &c, deadline);
 }
 
 ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadline)
@@ -160,10 +95,11 @@ ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadlin
 	struct call c = { .fd = fd,
 		          .message = message,
 		          .flags = flags,
+		          .events = POLLPRI,
 		          .iov = message->msg_iov,
 		          .count = message->msg_iovlen };
 
-	return perform(READING, try_recvmsg, &c, deadline);
+	return call_perform(side_of(flags), try_recvmsg, &c, deadline);
 }
 
 /*
@@ -172,24 +108,6 @@ ssize_t filch_recvmsg(int fd, struct msghdr *message, int flags, int64_t deadlin
 static bool unknown(ssize_t n)
 {
 	return n == -EOPNOTSUPP || n == -ENOSYS || n == -EINVAL;
-}
-
-/*
- * Look and call as one step, for what would block if another task took what was there in between.
- * The lock is held across the calls; only those who use such a descriptor at the same time wait.
- */
-static ssize_t if_ready(struct call *c, short events, ssize_t (*call)(struct call *))
-{
-	uint64_t *alone = &c->d->side[EITHER].word, word = lock(alone);
-	struct pollfd p = { .fd = c->fd, .events = events };
-	ssize_t n = -1;
-
-	if (poll(&p, 1, 0) > 0)
-		n = call(c);
-	else
-		errno = EAGAIN;
-	unlock(alone, word);
-	return n;
 }
 
 static ssize_t just_read(struct call *c)
@@ -248,7 +166,7 @@ ATTEMPT try_read(struct call *c)
 	if (kind == REGULAR)
 		return use_file(c, read_now, just_read);
 	n = read_now(c);
-	return unknown(n) ? outcome(if_ready(c, POLLIN, just_read), saved) : n;
+	return unknown(n) ? outcome(call_if_ready(c, POLLIN, just_read), saved) : n;
 }
 
 ssize_t filch_read(int fd, void *buf, size_t n, int64_t deadline)
@@ -275,7 +193,7 @@ ssize_t filch_readv(int fd, const struct iovec *iov, int n, int64_t deadline)
 	for (int i = 0; i < n; i++)
 		any |= iov[i].iov_len > 0;
 	/* To read nothing never blocks. */
-	return any ? perform(READING, try_read, &c, deadline) : outcome(just_read(&c), saved);
+	return any ? call_perform(READING, try_read, &c, deadline) : outcome(just_read(&c), saved);
 }
 
 /* ---- writing ---- */
@@ -299,9 +217,9 @@ ssize_t filch_send(int fd, const void *buf, size_t n, int flags, int64_t deadlin
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, n };
 
-	return perform(WRITING, try_send,
-	               &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags },
-	               deadline);
+	return call_perform(WRITING, try_send,
+	                    &(struct call){ .fd = fd, .iov = &iov, .count = 1, .flags = flags },
+	                    deadline);
 }
 
 ssize_t filch_sendmsg(int fd, const struct msghdr *message, int flags, int64_t deadline)
@@ -310,7 +228,7 @@ ssize_t filch_sendmsg(int fd, const struct msghdr *message, int flags, int64_t d
 		          .message = (struct msghdr *)(uintptr_t)message,
 		          .flags = flags };
 
-	return perform(WRITING, try_sendmsg, &c, deadline);
+	return call_perform(WRITING, try_sendmsg, &c, deadline);
 }
 
 /* That much a pipe takes at once when it is ready at all, even one that blocks. */
@@ -345,7 +263,7 @@ ATTEMPT try_write(struct call *c)
 	n = write_now(c);
 	if (!unknown(n) || !c->count)
 		return n;
-	return outcome(if_ready(c, POLLOUT, write_little), saved);
+	return outcome(call_if_ready(c, POLLOUT, write_little), saved);
 }
 
 ssize_t filch_write(int fd, const void *buf, size_t n, int64_t deadline)
@@ -359,7 +277,7 @@ ssize_t filch_writev(int fd, const struct iovec *iov, int n, int64_t deadline)
 {
 	struct call c = vector_call(fd, iov, n);
 
-	return n < 0 || n > IOV_MAX ? -EINVAL : perform(WRITING, try_write, &c, deadline);
+	return n < 0 || n > IOV_MAX ? -EINVAL : call_perform(WRITING, try_write, &c, deadline);
 }
 
 /* ---- files to sockets; readiness ---- */
@@ -398,102 +316,26 @@ ATTEMPT try_sendfile(struct call *c)
 	if (blocks && c->n > PIPE_BUF)
 		c->n = PIPE_BUF;
 	if (blocks && kind == OTHER)
-		return outcome(if_ready(c, POLLOUT, just_sendfile), saved);
+		return outcome(call_if_ready(c, POLLOUT, just_sendfile), saved);
 	return outcome(just_sendfile(c), saved);
 }
 
 ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadline)
 {
-	return perform(WRITING, try_sendfile,
-	               &(struct call){ .fd = out, .file = in, .offset = offset, .n = n }, deadline);
+	return call_perform(WRITING, try_sendfile,
+	                    &(struct call){ .fd = out, .file = in, .offset = offset, .n = n },
+	                    deadline);
 }
 
 ATTEMPT try_poll(struct call *c)
 {
 	int n = descriptor_ready_for(c->d, c->fd, c->events);
 
-	c->more = n > 0; /* nothing was used up: others who wait may see it too */
 	return n ? n : -EAGAIN;
 }
 
 int filch_poll(int fd, short events, int64_t deadline)
 {
-	return (int)perform(EITHER, try_poll, &(struct call){ .fd = fd, .events = events },
-	                    deadline);
-}
-
-/* ---- connections ---- */
-
-static ssize_t just_accept(struct call *c)
-{
-	return accept4(c->fd, c->address, c->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-ATTEMPT try_accept(struct call *c)
-{
-	int saved = errno, kind = descriptor_kind(c->d, c->fd);
-	bool blocks = !load_relaxed(&c->d->nonblocking); /* relaxed: see descriptor_kind() */
-	ssize_t n = outcome(blocks ? if_ready(c, POLLIN, just_accept) : just_accept(c), saved);
-
-	c->more = true;
-	if ((n >= 0 || n == -EAGAIN) && !load_relaxed(&c->d->accepts)) /* relaxed: a hint */
-		store_relaxed(&c->d->accepts, (uint8_t)1); /* relaxed: the same */
-	if (n >= 0)
-		descriptor_made((int)n, kind, true);
-	return n;
-}
-
-int filch_accept(int fd, struct sockaddr *addr, socklen_t *len, int64_t deadline)
-{
-	return (int)perform(READING, try_accept,
-	                    &(struct call){ .fd = fd, .address = addr, .length = len }, deadline);
-}
-
-/*
- * connect(2) on a socket that does not block, as this one is again after the call if it was before.
- */
-static int connect_now(struct call *c)
-{
-	int flags = fcntl(c->fd, F_GETFL), result, error;
-
-	if (flags < 0)
-		return -errno;
-	if (!(flags & O_NONBLOCK))
-		fcntl(c->fd, F_SETFL, flags | O_NONBLOCK);
-	result = connect(c->fd, c->address, *c->length);
-	error = errno;
-	if (!(flags & O_NONBLOCK))
-		fcntl(c->fd, F_SETFL, flags);
-	return result ? -error : 0;
-}
-
-ATTEMPT try_connect(struct call *c)
-{
-	int saved = errno, result = connect_now(c);
-
-	errno = saved;
-	if (result == -EINPROGRESS || result == -EALREADY)
-		return -EAGAIN;
-	if (result == -EAGAIN)
-		/* A local socket's backlog is full, and no event tells when it is not. */
-		return -EBUSY;
-	return result == -EISCONN && c->again ? 0 : result;
-}
-
-int filch_connect(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadline)
-{
-	for (;;) {
-		struct call c = { .fd = fd,
-			          .address = (struct sockaddr *)(uintptr_t)addr,
-			          .length = &len };
-		int result = (int)perform(WRITING, try_connect, &c, deadline);
-
-		if (result != -EBUSY)
-			return result;
-		if (filch_now() >= deadline)
-			return -ETIMEDOUT;
-		result = filch_sleep_until(filch_after(BACKLOG_PAUSE));
-		if (result)
-			return result;
-	}
+	return (int)call_perform(EITHER, try_poll, &(struct call){ .fd = fd, .events = events },
+	                         deadline);
 }

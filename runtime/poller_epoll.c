@@ -17,6 +17,13 @@
 #include "sanitizer.h"
 
 #define AT_ONCE 128 /* events */
+#define KICK    UINT64_MAX
+
+/* What an event is of: a number, and which of those that had it. */
+static uint64_t key(int fd, uint32_t closes)
+{
+	return (uint64_t)closes << 32 | (unsigned)fd;
+}
 
 struct epoll {
 	struct poller poller;
@@ -44,7 +51,7 @@ static void epoll_free(struct poller *poller)
 static struct poller *epoll_make(void)
 {
 	struct epoll *p = calloc(1, sizeof(*p));
-	struct epoll_event wake = { .events = EPOLLIN, .data.ptr = NULL };
+	struct epoll_event wake = { .events = EPOLLIN, .data.u64 = KICK };
 
 	if (!p)
 		return NULL;
@@ -63,12 +70,14 @@ static __attribute__((noinline)) int epoll_watch(struct poller *p, int fd, struc
                                                 enum watching what)
 {
 	struct epoll_event all = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-		                   .data.ptr = d };
-	int saved = errno, error = 0;
+		                   .data.u64 = key(fd, load_seq(&d->closes)) };
+	int saved = errno, epoll = epoll_of(p)->epoll, error = 0;
 
 	(void)what;
 	sanitizer_before(&filch_watched_);
-	if (epoll_ctl(epoll_of(p)->epoll, EPOLL_CTL_ADD, fd, &all) && errno != EEXIST)
+	/* It is there already if it was closed behind our back while a copy is still open. */
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &all) &&
+	    (errno != EEXIST || epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &all)))
 		error = -errno;
 	else
 		add_relaxed(&p->watched, 1); /* relaxed: see there */
@@ -111,8 +120,11 @@ static int wait_events(const struct epoll *p, struct epoll_event *events,
 static void deliver(const struct epoll_event *events, int n)
 {
 	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr)
-			descriptor_ready(events[i].data.ptr, events[i].events);
+		uint64_t of = events[i].data.u64;
+
+		if (of != KICK)
+			descriptor_ready(descriptor_at((int)(uint32_t)of), (uint32_t)(of >> 32),
+			                 events[i].events);
 	}
 }
 
@@ -137,7 +149,7 @@ static __attribute__((noinline)) void epoll_wait_for(struct poller *poller, int6
 
 	p->kept = wait_events(p, p->events, deadline == FILCH_NEVER ? NULL : &timeout);
 	for (int i = 0; i < p->kept; i++) {
-		if (!p->events[i].data.ptr)
+		if (p->events[i].data.u64 == KICK)
 			take_kick(p);
 	}
 	errno = saved;

@@ -20,9 +20,9 @@
  *
  * No event is lost. A completion stays in the ring until somebody has delivered it; the kernel
  * keeps those that do not fit (NODROP). The owner sleeps in the kernel, which returns at once if
- * there is one. A kick is a completion too, of a poll of an eventfd, and the owner alone takes it:
- * another who delivers stops before it, or the owner, not yet asleep, would find the ring empty and
- * sleep on. A request that has ended (no F_MORE), for whatever reason, is told to the descriptor,
+ * there is one. A kick is a completion too, of a poll of an eventfd, and is the owner's: another
+ * who delivers takes it out of the way and kicks again, or the owner, not yet asleep, would find
+ * the ring empty and sleep on. A request that has ended (no F_MORE), for whatever reason, is told to the descriptor,
  * and whoever waits there looks again and adds it anew.
  *
  * Which incarnation of a number a completion is for is in its user_data, with the number: one that
@@ -155,7 +155,8 @@ static void bring(struct uring *u, const struct io_uring_cqe *cqe)
 	if (what == BYTES)
 		descriptor_received(descriptor_at(fd), fd, closes, lend(u->pool, cqe), cqe->res, more);
 	if (what == EVENTS && cqe->res > 0)
-		descriptor_ready(descriptor_at(fd), without_rumours(fd, (uint32_t)cqe->res));
+		descriptor_ready(descriptor_at(fd), closes,
+		                 without_rumours(fd, (uint32_t)cqe->res));
 	if (more)
 		return;
 	if (what == EVENTS) {
@@ -169,20 +170,35 @@ static void bring(struct uring *u, const struct io_uring_cqe *cqe)
 	add_relaxed(&u->requests, -1u); /* relaxed: see there */
 }
 
+static void uring_kick(struct poller *p)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	if (write(uring_of(p)->kick, &one, sizeof(one)) < 0)
+		errno = saved; /* full, which would take centuries */
+}
+
 static void deliver_locked(struct uring *u, bool mine)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, n = 0;
+	bool kicked = false;
 
 	sanitizer_after(&filch_watched_);
 	io_uring_for_each_cqe(&u->ring, head, cqe)
 	{
-		if (!mine && (cqe->user_data & 0xff) == KICK)
-			break;
+		bool kick = !mine && (cqe->user_data & 0xff) == KICK;
+
+		if (kick && !(cqe->flags & IORING_CQE_F_MORE))
+			break; /* to poll for kicks again is for the owner */
+		kicked |= kick;
 		bring(u, cqe);
 		n++;
 	}
 	io_uring_cq_advance(&u->ring, n);
+	if (kicked)
+		uring_kick(&u->poller);
 }
 
 static void uring_deliver(struct poller *p)
@@ -346,15 +362,6 @@ static void uring_wait(struct poller *p, int64_t deadline)
 	need_kick(u);
 	if (u->kickable && !completed(u))
 		enter(u, 1, deadline == FILCH_NEVER ? NULL : &timeout);
-}
-
-static void uring_kick(struct poller *p)
-{
-	uint64_t one = 1;
-	int saved = errno;
-
-	if (write(uring_of(p)->kick, &one, sizeof(one)) < 0)
-		errno = saved; /* full, which would take centuries */
 }
 
 static void uring_leave(struct poller *p)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Descriptors are watched edge-triggered, for everything at once, from their first wait until they
- * are closed. An event is remembered (READY) if nobody waits, so that a call which finds nothing to
- * do waits without losing one: the event comes before the wait and is found, or after and ends it.
+ * are closed. Events are counted, so that a call which finds nothing to do waits without losing
+ * one: it has seen the count before it looked, and under the lock finds another, or is in the list
+ * when the next event ends all waits. Nobody takes an event away from others.
  *
- * READY is cleared before the call that may use it up, never after: an event that comes in between
- * stays.
+ * A read that leaves nothing notes the count that it had seen (dry). As long as it stays so, the
+ * next one waits without asking the kernel.
  *
  * A stream that is read is not watched but received where the poller can do that: staged.c.
  *
@@ -37,42 +38,48 @@ void descriptor_end_waits(struct descriptor *d, int result)
 	}
 }
 
-/* Whoever waits is told, or the next call. */
+/* An event of a side: whoever waits there looks again. */
 static void side_ready(struct side *s, uint64_t eager)
 {
 	uint64_t word = lock(&s->word);
 	struct waiter *chain = wait_take_all(&s->waiters, 0, NULL);
 
-	unlock(&s->word, (word & ~WAITERS) | (chain ? 0 : READY) | eager);
+	unlock(&s->word, ((word & ~WAITERS) | eager) + EVENT);
 	waiters_wake(chain);
-}
-
-/* Those who wait without a stack know what was read, and not what was left: see may_be_ready(). */
-static int look_again(const struct waiter *w, const void *unused)
-{
-	(void)unused;
-	return w->what == FOR_EVENT ? 0 : KEEP;
 }
 
 /* Take out of a side those whom choose() names, and wake them. */
 static void end_some(struct side *s, int (*choose)(const struct waiter *, const void *),
-                     const void *arg, uint64_t more)
+                     const void *arg, uint64_t event)
 {
 	uint64_t word = lock(&s->word);
 	struct waiter *chain = wait_choose(&s->waiters, choose, arg, NULL);
 
-	unlock(&s->word, (word & ~WAITERS) | (s->waiters ? WAITERS : 0) | more);
+	unlock(&s->word, ((word & ~WAITERS) | (s->waiters ? WAITERS : 0)) + event);
 	waiters_wake(chain);
 }
 
-void descriptor_more(struct descriptor *d, int side, uint64_t used)
+/* ---- what was seen ---- */
+
+#define SEEN (~(VALUE_ONE - 1)) /* of a side's word */
+
+uint64_t descriptor_seen(const struct descriptor *d, int side)
 {
-	/* Relaxed: without either READY is not looked at. */
-	if (!load_relaxed(&d->poller) && !load_relaxed(&d->receiver))
-		return;
-	side_ready(&d->side[side], used & EAGER);
-	if (side == READING)
-		end_some(&d->side[EITHER], look_again, NULL, 0);
+	/* Acquire: before the look that follows. An event that comes after this one differs. */
+	return load_acquire(&d->side[side].word) & SEEN;
+}
+
+void descriptor_is_dry(struct descriptor *d, uint64_t seen)
+{
+	store_relaxed(&d->dry, seen); /* relaxed: whoever reads which, it was true */
+}
+
+/* What nobody watches has no events. */
+bool descriptor_dry(const struct descriptor *d, uint64_t seen)
+{
+	/* Relaxed: as above; and without a poller a wait looks again under the lock. */
+	return load_relaxed(&d->dry) == seen &&
+	       (load_relaxed(&d->poller) || load_relaxed(&d->receiver));
 }
 
 /* ---- waiting ---- */
@@ -95,7 +102,8 @@ void descriptor_unwatched(struct descriptor *d, uint32_t closes, struct poller *
  * A thread outside waits by itself. It has to see a close, which nothing else would tell it, and a
  * cancel, if it runs a function for a task.
  */
-static int wait_as_thread(struct descriptor *d, int fd, int side, short events, int64_t deadline)
+static int wait_as_thread(struct descriptor *d, int fd, int side, short events, uint64_t seen,
+                          int64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 	int saved = errno, result = -ETIMEDOUT;
@@ -108,8 +116,7 @@ static int wait_as_thread(struct descriptor *d, int fd, int side, short events, 
 			result = -ECANCELED;
 			break;
 		}
-		/* Relaxed: looked at again soon. */
-		if (load_relaxed(&d->side[side].word) & READY || ppoll(&p, 1, &most, NULL) > 0) {
+		if (descriptor_seen(d, side) != seen || ppoll(&p, 1, &most, NULL) > 0) {
 			result = 0;
 			break;
 		}
@@ -182,7 +189,8 @@ static bool for_bytes(struct descriptor *d, int side, short events)
 	return load_seq(&d->receiver) || (w && w->poller->kind->receives);
 }
 
-int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_t deadline)
+int descriptor_wait(struct descriptor *d, int fd, int side, short events, uint64_t seen,
+                    int64_t deadline)
 {
 	struct side *s = &d->side[side];
 	bool bytes = for_bytes(d, side, events);
@@ -191,7 +199,7 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 	int error = 0;
 
 	if (!stack_here() && !(bytes && load_seq(&d->receiver)))
-		return wait_as_thread(d, fd, side, events, deadline);
+		return wait_as_thread(d, fd, side, events, seen, deadline);
 	if (stack_here())
 		error = bytes ? receive_ahead(d, fd) : watch(d, fd);
 	if (error)
@@ -199,7 +207,7 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 	w = wait_begin(&outside, FOR_READING + side, deadline);
 	w->value = (void *)(intptr_t)fd;
 	word = lock(&s->word);
-	if (word & (READY | EAGER) || descriptor_closing(d) ||
+	if ((word & SEEN) != seen || descriptor_closing(d) ||
 	    !(bytes ? load_seq(&d->receiver) : load_seq(&d->poller))) {
 		/* An event came, or it is not watched any more: look again. */
 		unlock(&s->word, word);
@@ -216,16 +224,17 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, int64_
 
 /*
  * False: it is certainly not ready. For reading that is known without asking the kernel, if no
- * event has come since a read found nothing left. Asked under EITHER's lock: an event marks READING
- * before it comes to those in EITHER, and who reads and leaves something does the same
- * (descriptor_more). So either the mark is seen here, or the waiter is found there.
+ * event has come since a read left nothing. Asked under EITHER's lock: an event is counted in
+ * READING before it comes to those in EITHER. So either it is seen here, or the waiter is found
+ * there.
  */
 static bool may_be_ready(struct descriptor *d, short events)
 {
-	return events & ~TO_READ || load_seq(&d->side[READING].word) & (READY | EAGER);
+	return events & ~TO_READ || !descriptor_dry(d, descriptor_seen(d, READING));
 }
 
-int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline, bool looked)
+int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline,
+                      const uint64_t *looked)
 {
 	struct side *s = &d->side[EITHER];
 	bool bytes = for_bytes(d, EITHER, w->events);
@@ -240,7 +249,7 @@ int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t de
 	ending = load_seq(&w->rt->stopping) || load_seq(&w->rt->cancelled);
 	if (descriptor_closing(d))
 		result = -ECANCELED;
-	else if (looked ? word & (READY | EAGER) : ending || may_be_ready(d, w->events))
+	else if (looked ? (word & SEEN) != *looked : ending || may_be_ready(d, w->events))
 		result = LOOK_FIRST;
 	else if (ending)
 		result = -ECANCELED;
@@ -281,44 +290,50 @@ void descriptors_cancel(struct filch *rt)
 
 /* ---- the poller's news ---- */
 
-/* A task looks for itself; who has no stack is told, if it is for this that it waits. */
-static int told(const struct waiter *w, const void *news)
+struct news {
+	uint32_t closes, events;
+};
+
+/*
+ * A task looks for itself; who has no stack is told, if it is for this that it waits: on the
+ * descriptor of which the news are, not on one that was given its number since.
+ */
+static int told(const struct waiter *w, const void *arg)
 {
-	int events = *(const int *)news, revents = events & (w->events | IN_ERROR);
+	const struct news *news = arg;
+	int revents = (int)news->events & (w->events | IN_ERROR);
 
 	if (w->what != FOR_EVENT || w->events & ~WATCHED)
 		return 0;
-	return revents ? revents : KEEP;
+	return revents && w->closes == news->closes ? revents : KEEP;
 }
 
 /*
  * After a hang-up no more events come; a read stops short of urgent data though there is more
  * behind it.
  */
-void descriptor_ready(struct descriptor *d, uint32_t events)
+void descriptor_ready(struct descriptor *d, uint32_t closes, uint32_t events)
 {
 	bool gone = events & (EPOLLHUP | EPOLLERR);
+	struct news news = { closes, events };
 
 	/* What is received is not ready before it is here. */
 	if (!load_seq(&d->receiver) && (gone || events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)))
 		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI) ? EAGER : 0);
 	if (gone || events & EPOLLOUT)
-		side_ready(&d->side[WRITING], gone ? EAGER : 0);
-	/* Last: see may_be_ready(). READY in any case, since who is told uses nothing up. */
-	end_some(&d->side[EITHER], told, &(int){ (int)events }, gone ? READY | EAGER : READY);
+		side_ready(&d->side[WRITING], 0);
+	end_some(&d->side[EITHER], told, &news, EVENT); /* last: see may_be_ready() */
 }
 
 /* After bytes, or the end, were queued under READING's lock. */
-void descriptor_tell(struct descriptor *d, bool more)
+void descriptor_tell(struct descriptor *d, uint32_t closes, bool more)
 {
-	struct side *s = &d->side[EITHER];
+	struct news news = { closes, POLLIN | POLLRDNORM };
 
-	if (!more) {
-		side_ready(s, 0);
-		return;
-	}
-	/* Under the lock, where it is READY too: who enlists there has seen the bytes, or is told. */
-	end_some(s, told, &(int){ POLLIN | POLLRDNORM }, READY);
+	if (more)
+		end_some(&d->side[EITHER], told, &news, EVENT);
+	else
+		side_ready(&d->side[EITHER], 0);
 }
 
 /* ---- asking the kernel ---- */
@@ -340,14 +355,11 @@ __attribute__((noinline)) int descriptor_ready_for(struct descriptor *d, int fd,
 
 int descriptor_look(struct descriptor *d, int fd, short events)
 {
-	uint64_t used = descriptor_use(d, EITHER);
 	int n = descriptor_ready_for(d, fd, events);
 	bool before = false;
 	int64_t unused;
 
 	if (!n && descriptor_expects(d, &unused, &before))
 		n = descriptor_ready_for(d, fd, events);
-	if (n)
-		descriptor_more(d, EITHER, used);
 	return n;
 }

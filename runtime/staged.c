@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A stream that filch_read, readv or recv has found empty is not watched but received, where the
- * poller can do that (poller_uring.c): READY then says that there are bytes here. From receiver =
+ * poller can do that (poller_uring.c): an event then says that there are bytes here. From receiver =
  * p until the poller has let go nobody else reads it, so the bytes stay in order: whoever sets
  * receiver, and whoever reads the socket itself because there is none, does so under READING's
  * lock. What is here at once is bounded (FULL): beyond that the receiver is stopped, and whoever
@@ -172,7 +172,7 @@ void descriptor_received(struct descriptor *d, int fd, uint32_t closes, struct b
 		poller_forget(load_seq(&d->receiver), fd, d, BYTES);
 	}
 	chain = wait_take_all(&s->waiters, 0, NULL);
-	unlock(&s->word, (word & ~WAITERS) | (chain ? 0 : READY));
+	unlock(&s->word, (word & ~WAITERS) + EVENT);
 	waiters_wake(chain);
-	descriptor_tell(d, more);
+	descriptor_tell(d, closes, more);
 }

@@ -10,8 +10,7 @@
  * Nobody refers to it after that, so it is the worker's to recycle.
  *
  * A result of 0 means "look again": so begins one that was submitted from outside, since a timer
- * is armed, and a descriptor watched, by a worker; so goes on one whose poller went away, or whose
- * descriptor was read by somebody who left something behind.
+ * is armed, and a descriptor watched, by a worker; so goes on one whose poller went away.
  *
  * Between two such, or before the first, its number may be closed and given to somebody else. So it
  * remembers how often that has been closed, and asks again once it has entered the descriptor.
@@ -58,13 +57,14 @@ static int enlist(struct when *e, struct descriptor *d, int64_t deadline)
 {
 	int fd = fd_of(e), result;
 	short events = e->waiter.events;
-	bool looked = false;
+	uint64_t seen, *looked = NULL;
 
 	while ((result = descriptor_enlist(d, fd, &e->waiter, deadline, looked)) == LOOK_FIRST) {
+		seen = descriptor_seen(d, EITHER);
 		result = descriptor_look(d, fd, events);
 		if (result)
 			return result;
-		looked = true;
+		looked = &seen;
 	}
 	/* What cannot be watched is always ready, or will never be. */
 	if (result == -EPERM && !(result = descriptor_look(d, fd, events)))

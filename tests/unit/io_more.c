@@ -7,6 +7,76 @@
 
 TestSuite(io_more, .timeout = WATCHDOG);
 
+/* A UDP socket at some local port, sending to itself, which keeps reports of errors. */
+static int udp_socket(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(at);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+
+	CHECK(fd >= 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&at, length), 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&at, length), 0);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+	return fd;
+}
+
+/* Nothing is reported; a datagram has come, and no event will tell of it again. */
+static void look_for_reports(void *arg)
+{
+	int fd = udp_socket();
+	char c[2];
+
+	(void)arg;
+	CHECK_EQ(filch_recv(fd, c, 2, 0, filch_after(5 * MS)), -ETIMEDOUT);
+	CHECK_EQ(filch_send(fd, "x", 1, 0, FILCH_NEVER), 1);
+	CHECK_EQ(filch_poll(fd, POLLIN, FILCH_NEVER), POLLIN);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(filch_recv(fd, c, 2, MSG_ERRQUEUE, filch_after(5 * MS)), -ETIMEDOUT);
+	CHECK_EQ(filch_recv(fd, c, 2, 0, FILCH_NEVER), 1);
+	CHECK_EQ(filch_close(fd), 0);
+}
+
+Test(io_more, who_looks_for_reports_of_errors_takes_no_event_from_who_reads)
+{
+	in_task_and_thread(look_for_reports, NULL);
+}
+
+static void wait_for_a_report(void *fd)
+{
+	char c[2];
+
+	CHECK_EQ(filch_recv(*(int *)fd, c, 2, MSG_ERRQUEUE, FILCH_NEVER), 1);
+	CHECK_EQ(c[0], 'y');
+}
+
+/* Nobody is at that port any more. */
+static void wait_for_reports(void *arg)
+{
+	int other = udp_socket(), fd = udp_socket();
+	struct sockaddr_in at;
+	socklen_t length = sizeof(at);
+	struct beside waiting;
+	char c;
+
+	(void)arg;
+	CHECK_EQ(getsockname(other, (struct sockaddr *)&at, &length), 0);
+	CHECK_EQ(filch_close(other), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&at, length), 0);
+	beside(&waiting, wait_for_a_report, &fd);
+	CHECK_EQ(filch_recv(fd, &c, 1, 0, filch_after(5 * MS)), -ETIMEDOUT);
+	CHECK_EQ(filch_send(fd, "y", 1, 0, FILCH_NEVER), 1);
+	finish(&waiting);
+	CHECK_EQ(filch_close(fd), 0);
+}
+
+Test(io_more, a_report_of_an_error_is_waited_for)
+{
+	in_task_and_thread(wait_for_reports, NULL);
+}
+
 static void make_sockets(int s[2], int flags)
 {
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | flags, 0, s), 0);

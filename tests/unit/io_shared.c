@@ -15,6 +15,7 @@ static void sockets(int type, int pair[2])
 /* ---- several readers ---- */
 
 #define READERS 4
+#define ROUNDS  100
 
 struct shared {
 	int pair[2];
@@ -73,6 +74,43 @@ Test(io_shared, every_byte_goes_to_one_of_the_readers_and_none_is_left_waiting)
 	for (int round = 0; round < 20; round++) {
 		for (size_t i = 0; i < LENGTH(lengths); i++)
 			in_task_and_thread(share, &lengths[i]);
+	}
+}
+
+/* ---- several writers ---- */
+
+/* More than fit, which both wait for; then one ends, and nothing becomes full again for the other. */
+static void write_some(void *shared)
+{
+	struct shared *s = shared;
+
+	for (long i = 0; i < s->per_reader; i++)
+		CHECK_EQ(filch_send(s->pair[1], "x", 1, 0, FILCH_NEVER), 1);
+}
+
+static void two_write(void *per_writer)
+{
+	struct shared s = { .per_reader = *(long *)per_writer };
+	struct beside writer[2];
+	char c;
+
+	sockets(SOCK_DGRAM, s.pair);
+	for (int i = 0; i < 2; i++)
+		beside(&writer[i], write_some, &s);
+	for (long i = 0; i < 2 * s.per_reader; i++)
+		CHECK_EQ(filch_recv(s.pair[0], &c, 1, 0, FILCH_NEVER), 1);
+	for (int i = 0; i < 2; i++)
+		finish(&writer[i]);
+	CHECK_EQ(filch_close(s.pair[0]) | filch_close(s.pair[1]), 0);
+}
+
+Test(io_shared, two_writers_leave_each_other_what_room_there_is)
+{
+	long lengths[] = { 9, 17, 40 };
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < LENGTH(lengths); i++)
+			in_task_and_thread(two_write, &lengths[i]);
 	}
 }
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "call.h"
+
+#include <poll.h>
+
+#include "include/filch.h"
+
+ssize_t call_perform(int side, ssize_t (*attempt)(struct call *), struct call *c, int64_t deadline)
+{
+	int late = 0, error = -EBADF;
+	bool wait, looked = false;
+	uint64_t seen;
+	ssize_t n;
+
+	c->d = descriptor_enter(c->fd, &error);
+	if (!c->d)
+		return error;
+	if (side != EITHER)
+		c->events = side == READING ? POLLIN : POLLOUT;
+	seen = descriptor_seen(c->d, side);
+	wait = side == READING && descriptor_dry(c->d, seen);
+	do {
+		late = wait ? descriptor_wait(c->d, c->fd, side, c->events, seen, deadline) : 0;
+		n = late;
+		if (late &&
+		    (descriptor_closing(c->d) || (late != -ETIMEDOUT && late != -ECANCELED)))
+			break;
+		seen = descriptor_seen(c->d, side);
+		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
+		wait = c->again = true;
+		if (side == READING && (n == -EAGAIN || (n >= 0 && !c->more && !(seen & EAGER))))
+			descriptor_is_dry(c->d, seen);
+		if (!late && deadline <= 0 && !descriptor_closing(c->d) && !filch_cancelled())
+			late = -ETIMEDOUT; /* what a wait would end with */
+	} while (n == -EAGAIN && (!late || descriptor_expects(c->d, &deadline, &looked)));
+	descriptor_leave(c->d, c->fd);
+	return n == -EAGAIN ? late : n;
+}
+
+ssize_t call_if_ready(struct call *c, short events, ssize_t (*call)(struct call *))
+{
+	uint64_t *alone = &c->d->side[EITHER].word, word = lock(alone);
+	struct pollfd p = { .fd = c->fd, .events = events };
+	ssize_t n = -1;
+
+	if (poll(&p, 1, 0) > 0)
+		n = call(c);
+	else
+		errno = EAGAIN;
+	unlock(alone, word);
+	return n;
+}
