@@ -60,9 +60,7 @@ void filch_yield(void)
 		return;
 	}
 	let_go(w);
-	/* No memory: they stay out of reach, so go on with them. */
-	if (publish_forks(w, w->current))
-		return;
+	publish_forks(w, w->current); /* without memory not all of them: more at the next one */
 	if (!others_here(w)) {
 		count_up(&w->tick); /* relaxed inside: the watcher only compares */
 		gather(w);

@@ -275,6 +275,14 @@ static bool passed(const struct stack *s, int64_t deadline)
 	return deadline <= 0 || (s && deadline <= load_relaxed(&s->rt->watch.now));
 }
 
+/* The wait may depend on its forks. Without memory for more at once, on those that can be taken. */
+static void make_way(struct stack *s)
+{
+	let_go(worker_here());
+	while (publish_forks(worker_here(), s))
+		filch_yield();
+}
+
 struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 {
 	struct stack *s = stack_here();
@@ -284,8 +292,8 @@ struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 	/* Relaxed: nobody waits for it yet, nor since its last wait. */
 	store_relaxed(&w->state, IDLE);
 	if (s)
-		let_go(worker_here());
-	w->refusal = s ? publish_forks(worker_here(), s) : 0;
+		make_way(s);
+	w->refusal = 0;
 	w->listed = false;
 	w->what = (uint8_t)what;
 	w->stack = s;

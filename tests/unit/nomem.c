@@ -264,7 +264,7 @@ Test(nomem, nothing_is_lost_while_there_is_no_memory)
 
 /* ---- more at once than a queue holds, and no memory for it to grow ---- */
 
-#define MANY 1000
+#define MANY 3000
 
 struct crowd {
 	filch_sem sem;
@@ -306,6 +306,51 @@ Test(nomem, a_crowd_that_wakes_at_once_goes_on_without_memory)
 	set(&c.go, 1);
 	until(&c.gone, MANY);
 	fail_no_more();
+	stop(rt);
+}
+
+FILCH_VOID_TASK(one_of_many, f, long *, n)
+{
+	add(n, 1);
+}
+
+/* The last of them submits what is waited for, in a group or by yielding. */
+FILCH_VOID_TASK(submit_one, f, filch_group *, g, long *, n)
+{
+	CHECK_EQ(filch_group_submit(g, count, n), 0);
+}
+
+FILCH_VOID_TASK(wait_for_many, f, filch *, rt, long *, n, bool, yields)
+{
+	filch_group g;
+
+	filch_group_init(&g, rt);
+	CHECK_EQ(filch_group_submit(&g, count, n), 0);
+	filch_yield(); /* so that the worker has a stack and slots in hand */
+	for (int i = 0; i < MANY; i++)
+		one_of_many_fork(&f, n);
+	submit_one_fork(&f, &g, n);
+	fail_from(0, true);
+	while (yields && get(n) < MANY + 2)
+		filch_yield();
+	CHECK_EQ(filch_group_wait(&g), 0);
+	submit_one_join(&f);
+	for (int i = 0; i < MANY; i++)
+		one_of_many_join(&f);
+	fail_no_more();
+	CHECK_EQ(filch_group_wait(&g), 0);
+}
+
+Test(nomem, more_forks_than_a_queue_holds_are_waited_for_without_memory)
+{
+	filch *rt = start_workers(1);
+
+	for (int yields = 0; yields < 2; yields++) {
+		long n = 0;
+
+		wait_for_many_run(rt, rt, &n, yields);
+		CHECK_EQ(n, MANY + 2);
+	}
 	stop(rt);
 }
 
