@@ -4,8 +4,9 @@
  * queues without workers, locks that nobody will release, and pollers that it shares with its
  * parent. So in the child
  *
- *	a runtime of the parent takes no more: submit, run and resize answer -ESHUTDOWN, stop
- *	-EALREADY, X_run runs serially. It is not freed, and nothing in it runs.
+ *	a runtime of the parent takes no more: submit, run, resize and dump answer -ESHUTDOWN,
+ *	stop -EALREADY, X_run runs serially. It is not freed, nothing in it runs, and a cancel
+ *	ends no waits: it would wait for those who were in the middle of beginning one.
  *	the calling task, if it was one, is a plain thread from here on: its waits block. It must
  *	not return from its function, under which lies the loop of a worker that is not there.
  *	nothing is known of any descriptor: each is looked at anew.
@@ -63,8 +64,10 @@ static void in_parent(void)
 
 static void in_child(void)
 {
-	for (; runtimes; runtimes = runtimes->next)
+	for (; runtimes; runtimes = runtimes->next) {
 		store_seq(&runtimes->stopping, 1u);
+		runtimes->orphaned = true;
+	}
 	worker_forget();
 	job_forget();
 	descriptors_forget_all();

@@ -97,7 +97,7 @@ void filch_cancel(filch *rt)
 	if (!rt)
 		return;
 	add_seq(&rt->visitors, 1);
-	if (!exchange_seq(&rt->cancelled, 1)) {
+	if (!exchange_seq(&rt->cancelled, 1) && !rt->orphaned) {
 		barrier_heavy();
 		cancel_waits(rt, NULL);
 		descriptors_cancel(rt);

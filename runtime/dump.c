@@ -159,8 +159,8 @@ __attribute__((noinline)) int filch_dump(filch *rt, int fd)
 	struct dump d = { .fd = fd, .now = filch_now(), .rt = rt };
 	int saved = errno;
 
-	if (!rt)
-		return -EINVAL;
+	if (!rt || rt->orphaned)
+		return rt ? -ESHUTDOWN : -EINVAL;
 	add_seq(&rt->visitors, 1);
 	stacks_each(&rt->stacks, dump_stack, &d);
 	descriptors_each(dump_events, &d);

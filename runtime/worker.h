@@ -88,6 +88,7 @@ struct filch {
 	uint64_t max_pending;
 	uint64_t visitors; /* threads outside that are waking a stack: it is not freed under them */
 	uint32_t stopping, cancelled;
+	bool orphaned; /* in a child of fork(2): nobody finishes what was begun */
 	/* How many workers are to run, those of the lowest numbers. None: the runtime has ended. */
 	uint32_t active;
 	uint32_t known; /* records of workers, at work or not: it only grows, see resize.c */

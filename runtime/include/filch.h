@@ -358,8 +358,8 @@ FILCH_API int filch_stats(filch *rt, int worker, struct filch_stats *out);
 /*
  * Write a line to fd for every task of rt that waits: its function, what for, since when (to some
  * milliseconds), until when. For a program that hangs: from any thread or task, at any time; it
- * waits for nobody but write(2). The lines are for people and may change. 0; -EINVAL for NULL, or
- * an error of write(2).
+ * waits for nobody but write(2). The lines are for people and may change. 0; -EINVAL for NULL,
+ * -ESHUTDOWN in a child of fork(2), or an error of write(2).
  */
 FILCH_API int filch_dump(filch *rt, int fd);
 

@@ -75,6 +75,8 @@ static void ask_the_parents_runtime(filch *parents)
 	CHECK_EQ(filch_run(parents, count, &n), -ESHUTDOWN);
 	CHECK_EQ(filch_resize(parents, 1), -ESHUTDOWN);
 	CHECK_EQ(fib_run(parents, 15), 610); /* serially */
+	CHECK_EQ(filch_dump(parents, 2), -ESHUTDOWN);
+	filch_cancel(parents);
 	CHECK_EQ(filch_stop(parents), -EALREADY);
 	CHECK_EQ(n, 0);
 	_exit(7);
