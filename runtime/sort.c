@@ -26,6 +26,7 @@
 #define RUN   8192       /* items to sort without a fork */
 #define MERGE (4 * RUN)  /* items to merge without a fork */
 #define FEW   1024       /* bytes that need no memory but the stack's */
+#define ALIGN 64         /* as far as compare may count on it */
 #define PAGE  4096       /* the least there is */
 #define HUGE  (4L << 20) /* bytes from which on it pays to map huge pages */
 
@@ -137,7 +138,7 @@ static __attribute__((noinline)) char *spare_new(size_t bytes)
 	void *spare;
 
 	if (bytes < HUGE) {
-		spare = malloc(bytes);
+		spare = aligned_alloc(ALIGN, (bytes + ALIGN - 1) / ALIGN * ALIGN);
 	} else {
 		spare = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		             0);
@@ -163,7 +164,7 @@ int filch_sort(filch *rt, void *base, size_t n, size_t size,
 {
 	struct order o = { size, compare };
 	size_t bytes;
-	char few[FEW] __attribute__((aligned(16))), *spare = few;
+	char few[FEW] __attribute__((aligned(ALIGN))), *spare = few;
 
 	if (!compare || (n && (!base || !size)) || __builtin_mul_overflow(n, size, &bytes))
 		return -EINVAL;

@@ -431,7 +431,7 @@ struct filch_reducer {
  * Fold the range into *out, of op->size bytes, as filch_for goes through it. *out begins with
  * init(), and stays so for an empty range. What others fold beside the caller is folded apart and
  * combined in order. -EINVAL for a missing function or out. Where there is no memory for a partial
- * result, there is none, and it takes longer.
+ * result, there is none: parts follow each other then, and none may wait for a later one.
  */
 FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain,
 			   const struct filch_reducer *op, void *arg, void *out);
@@ -439,8 +439,9 @@ FILCH_API int filch_reduce(filch *rt, size_t begin, size_t end, size_t grain,
 /*
  * Sort n items of size bytes, as qsort(3), and stable: equal items stay in order. Merge sort; needs
  * as much memory again, but none for items that are in order already, or in the opposite one.
- * Whatever compare answers, no item is lost. -ENOMEM (base is as it was), -EINVAL without compare,
- * for items without base or size, or for more bytes than there can be.
+ * Whatever compare answers, no item is lost; what it is given is aligned as in base, up to 64
+ * bytes. -ENOMEM (base is as it was), -EINVAL without compare, for items without base or size, or
+ * for more bytes than there can be.
  */
 FILCH_API int filch_sort(filch *rt, void *base, size_t n, size_t size,
 			 int (*compare)(const void *, const void *));

@@ -241,6 +241,36 @@ Test(sort, no_item_is_lost_to_an_inconsistent_order)
 	stop(rt);
 }
 
+struct aligned {
+	int64_t key __attribute__((aligned(64)));
+};
+
+static int by_aligned_key(const void *left, const void *right)
+{
+	const struct aligned *l = left, *r = right;
+
+	CHECK(!((uintptr_t)l % 64) && !((uintptr_t)r % 64));
+	return (l->key > r->key) - (l->key < r->key);
+}
+
+Test(sort, items_stay_aligned)
+{
+	size_t counts[] = { 15, 1000, 200000 };
+	filch *rt = start();
+
+	for (size_t i = 0; i < LENGTH(counts); i++) {
+		struct aligned *v = aligned_alloc(64, counts[i] * sizeof(*v));
+
+		for (size_t j = 0; j < counts[i]; j++)
+			v[j].key = (int64_t)(j * 2654435761u % 1000);
+		CHECK_EQ(filch_sort(rt, v, counts[i], sizeof(*v), by_aligned_key), 0);
+		for (size_t j = 1; j < counts[i]; j++)
+			CHECK(v[j - 1].key <= v[j].key);
+		free(v);
+	}
+	stop(rt);
+}
+
 /* ---- errors ---- */
 
 Test(sort, bad_arguments_are_errors)
