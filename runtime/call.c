@@ -5,6 +5,14 @@
 
 #include "include/filch.h"
 
+/* A peek may find nothing beyond what was peeked at before (SO_PEEK_OFF). */
+static bool left_nothing(const struct call *c, ssize_t n, uint64_t seen)
+{
+	if (n == -EAGAIN)
+		return !(c->flags & MSG_PEEK);
+	return n >= 0 && !c->more && !(seen & EAGER);
+}
+
 ssize_t call_perform(int side, ssize_t (*attempt)(struct call *), struct call *c, int64_t deadline)
 {
 	int late = 0, error = -EBADF;
@@ -28,7 +36,7 @@ ssize_t call_perform(int side, ssize_t (*attempt)(struct call *), struct call *c
 		seen = descriptor_seen(c->d, side);
 		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
 		wait = c->again = true;
-		if (side == READING && (n == -EAGAIN || (n >= 0 && !c->more && !(seen & EAGER))))
+		if (side == READING && left_nothing(c, n, seen))
 			descriptor_is_dry(c->d, seen);
 		if (!late && deadline <= 0 && !descriptor_closing(c->d) && !filch_cancelled())
 			late = -ETIMEDOUT; /* what a wait would end with */

@@ -46,8 +46,8 @@ ssize_t call_perform(int side, ssize_t (*attempt)(struct call *), struct call *c
 
 /*
  * In an attempt: look and call as one step, for what would block if another task took what was
- * there in between. The lock is held across the calls; only those who use such a descriptor at the
- * same time wait.
+ * there in between. EITHER's lock is held across the calls: those who use such a descriptor at the
+ * same time wait, and who brings it an event.
  */
 ssize_t call_if_ready(struct call *c, short events, ssize_t (*call)(struct call *));
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -210,24 +211,27 @@ void descriptor_made(int fd, int kind, bool nonblocking)
 	store_relaxed(&d->nonblocking, (uint8_t)nonblocking); /* relaxed: the same */
 }
 
-/* A local stream stops at ancillary data, with more behind it. */
-static bool is_internet(int domain)
+/* A local stream stops at ancillary data, and one of SCTP at each message, with more behind it. */
+static bool is_tcp(int fd)
 {
-	return domain == AF_INET || domain == AF_INET6;
+	int protocol = 0;
+	socklen_t length = sizeof(protocol);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 static void find_out(struct descriptor *d, int fd)
 {
 	struct stat st;
-	int flags = fcntl(fd, F_GETFL), kind = OTHER, type = 0, domain = 0;
+	int flags = fcntl(fd, F_GETFL), kind = OTHER, type = 0;
 	socklen_t length = sizeof(type);
 
 	if (flags < 0 || fstat(fd, &st))
 		return;
 	if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
 		kind = OTHER_SOCKET;
-	if (type == SOCK_STREAM && !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) &&
-	    is_internet(domain))
+	if (type == SOCK_STREAM && is_tcp(fd))
 		kind = STREAM_SOCKET;
 	if (kind == OTHER && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
 		kind = REGULAR;

@@ -5,8 +5,9 @@
  * that is freed by whoever sees the new value is freed in time.
  *
  * For sections of a few instructions on the slow paths of waiting, never across user code, and
- * across a system call only where the code says who may have to wait (descriptor.c, io.c). A holder
- * may lose its processor, so whoever waits gives up its own after a while.
+ * across a system call only where the code says who may have to wait (descriptor.c, ready.c,
+ * staged.c, call.h). A holder may lose its processor, so whoever waits gives up its own after a
+ * while.
  */
 #ifndef LOCK_H
 #define LOCK_H

@@ -22,14 +22,14 @@
  * keeps those that do not fit (NODROP). The owner sleeps in the kernel, which returns at once if
  * there is one. A kick is a completion too, of a poll of an eventfd, and is the owner's: another
  * who delivers takes it out of the way and kicks again, or the owner, not yet asleep, would find
- * the ring empty and sleep on. A request that has ended (no F_MORE), for whatever reason, is told to the descriptor,
- * and whoever waits there looks again and adds it anew.
+ * the ring empty and sleep on. A request that has ended (no F_MORE), for whatever reason, is told to
+ * the descriptor, and whoever waits there looks again and adds it anew.
  *
  * Which incarnation of a number a completion is for is in its user_data, with the number: one that
  * comes after the close (descriptor_received(), descriptor_unwatched()) changes nothing.
  *
- * Who owns a buffer is said in buffers.c. No caller's memory is ever in the kernel's hands: so a call can give
- * up at any time.
+ * Who owns a buffer is said in buffers.c. No caller's memory is ever in the kernel's hands: so a
+ * call can give up at any time.
  *
  * A close cancels first, or the kernel would keep the file open. A poll it waits for until it has
  * ended (held): a listening socket would go on taking connections. A stream whose receive another
@@ -46,6 +46,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@
 #define ENTRIES     64   /* to submit at once: one would do */
 #define COMPLETIONS 4096 /* beyond, the kernel keeps a list */
 
-/* What a completion is for, in the lowest bits of its user_data; not enum watching: BYTES or EVENTS. */
+/* What a completion is for, in the lowest bits of its user_data; or as enum watching has it. */
 enum { KICK = BYTES + 1, CANCEL };
 
 struct uring {
@@ -284,11 +285,26 @@ static void prepare(struct io_uring_sqe *sqe, int fd, const struct descriptor *d
 	sqe->buf_group = BUFFER_GROUP;
 }
 
-/* The ring would tell too late. */
-static int is_open(int fd)
+/*
+ * The ring would tell too late that a number is no descriptor; and of what cannot be waited for, as
+ * most files, that it is ready, again and again. Of that it is epoll that has an error.
+ */
+static int check(int fd, struct descriptor *d)
 {
-	int saved = errno, error = fcntl(fd, F_GETFD) < 0 ? -errno : 0;
+	int kind = descriptor_kind(d, fd), saved = errno, error = 0, epoll = -1;
+	bool socket = kind == STREAM_SOCKET || kind == OTHER_SOCKET;
 
+	if (fcntl(fd, F_GETFD) < 0)
+		error = -errno;
+	else if (!socket)
+		epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll >= 0) {
+		struct epoll_event none = { .events = 0 };
+
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &none) && errno == EPERM)
+			error = -EPERM;
+		close(epoll);
+	}
 	errno = saved;
 	return error;
 }
@@ -296,7 +312,7 @@ static int is_open(int fd)
 static int uring_watch(struct poller *p, int fd, struct descriptor *d, enum watching what)
 {
 	struct uring *u = uring_of(p);
-	int error = what == EVENTS ? is_open(fd) : u->pool ? 0 : pool_new(&u->pool, &u->ring);
+	int error = what == EVENTS ? check(fd, d) : u->pool ? 0 : pool_new(&u->pool, &u->ring);
 	struct io_uring_sqe *sqe;
 	uint64_t word;
 

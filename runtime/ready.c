@@ -38,13 +38,16 @@ void descriptor_end_waits(struct descriptor *d, int result)
 	}
 }
 
-/* An event of a side: whoever waits there looks again. */
-static void side_ready(struct side *s, uint64_t eager)
+/* An event of a side: whoever waits there looks again. Eager is what had the number then. */
+static void side_ready(struct descriptor *d, uint32_t closes, int side, bool eager)
 {
+	struct side *s = &d->side[side];
 	uint64_t word = lock(&s->word);
 	struct waiter *chain = wait_take_all(&s->waiters, 0, NULL);
 
-	unlock(&s->word, ((word & ~WAITERS) | eager) + EVENT);
+	if (eager && load_seq(&d->closes) == closes)
+		word |= EAGER;
+	unlock(&s->word, (word & ~WAITERS) + EVENT);
 	waiters_wake(chain);
 }
 
@@ -172,7 +175,9 @@ static int receive_ahead(struct descriptor *d, int fd)
 		descriptor_end_waits(d, 0);
 	}
 	if (error) {
+		word = lock(lock_of);
 		store_seq(&d->receiver, (struct poller *)NULL);
+		unlock(lock_of, word + EVENT); /* one that came meanwhile was not counted */
 		descriptor_end_waits(d, 0);
 	}
 	return error;
@@ -224,13 +229,15 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, uint64
 
 /*
  * False: it is certainly not ready. For reading that is known without asking the kernel, if no
- * event has come since a read left nothing. Asked under EITHER's lock: an event is counted in
+ * event has come since a read left nothing, nor one before that is about more than bytes. Asked under EITHER's lock: an event is counted in
  * READING before it comes to those in EITHER. So either it is seen here, or the waiter is found
  * there.
  */
 static bool may_be_ready(struct descriptor *d, short events)
 {
-	return events & ~TO_READ || !descriptor_dry(d, descriptor_seen(d, READING));
+	uint64_t seen = descriptor_seen(d, READING);
+
+	return events & ~TO_READ || seen & EAGER || !descriptor_dry(d, seen);
 }
 
 int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline,
@@ -310,18 +317,20 @@ static int told(const struct waiter *w, const void *arg)
 
 /*
  * After a hang-up no more events come; a read stops short of urgent data though there is more
- * behind it.
+ * behind it; and an error may be one that a read does not report (MSG_ERRQUEUE).
  */
 void descriptor_ready(struct descriptor *d, uint32_t closes, uint32_t events)
 {
-	bool gone = events & (EPOLLHUP | EPOLLERR);
+	bool gone = events & (EPOLLHUP | EPOLLERR), eager = gone || events & (EPOLLRDHUP | EPOLLPRI);
 	struct news news = { closes, events };
 
 	/* What is received is not ready before it is here. */
-	if (!load_seq(&d->receiver) && (gone || events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)))
-		side_ready(&d->side[READING], gone || events & (EPOLLRDHUP | EPOLLPRI) ? EAGER : 0);
+	if (load_seq(&d->receiver))
+		news.events &= ~(uint32_t)EPOLLIN;
+	if (eager || news.events & EPOLLIN)
+		side_ready(d, closes, READING, eager);
 	if (gone || events & EPOLLOUT)
-		side_ready(&d->side[WRITING], 0);
+		side_ready(d, closes, WRITING, false);
 	end_some(&d->side[EITHER], told, &news, EVENT); /* last: see may_be_ready() */
 }
 
@@ -333,7 +342,7 @@ void descriptor_tell(struct descriptor *d, uint32_t closes, bool more)
 	if (more)
 		end_some(&d->side[EITHER], told, &news, EVENT);
 	else
-		side_ready(&d->side[EITHER], 0);
+		side_ready(d, closes, EITHER, false);
 }
 
 /* ---- asking the kernel ---- */

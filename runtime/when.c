@@ -10,7 +10,8 @@
  * Nobody refers to it after that, so it is the worker's to recycle.
  *
  * A result of 0 means "look again": so begins one that was submitted from outside, since a timer
- * is armed, and a descriptor watched, by a worker; so goes on one whose poller went away.
+ * is armed, and a descriptor watched, by a worker; so goes on one whose poller went away, or stopped
+ * receiving.
  *
  * Between two such, or before the first, its number may be closed and given to somebody else. So it
  * remembers how often that has been closed, and asks again once it has entered the descriptor.

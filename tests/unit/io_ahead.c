@@ -158,6 +158,38 @@ Test(io_ahead, what_has_arrived_is_ready_for_who_waits_without_a_stack)
 	stop(rt);
 }
 
+/* The end is told to who waits for it, before the bytes and the end itself have been read and after. */
+static void hang_up(void *unused)
+{
+	for (int round = 0; round < 100; round++) {
+		long first = 0, second = 0;
+		int pair[2];
+		char c;
+
+		(void)unused;
+		connected(pair);
+		begin(pair[0]);
+		CHECK_EQ(filch_submit_when(filch_here(), pair[0], POLLRDHUP, FILCH_NEVER, note, &first), 0);
+		if (round % 2)
+			send_all(pair[1], "a", 1);
+		CHECK_EQ(shutdown(pair[1], SHUT_WR), 0);
+		until(&first, POLLRDHUP);
+		CHECK_EQ(filch_read(pair[0], &c, 1, FILCH_NEVER), round % 2);
+		CHECK_EQ(filch_read(pair[0], &c, 1, FILCH_NEVER), 0);
+		CHECK_EQ(filch_submit_when(filch_here(), pair[0], POLLIN | POLLRDHUP, FILCH_NEVER, note, &second), 0);
+		until(&second, POLLIN | POLLRDHUP);
+		close_both(pair);
+	}
+}
+
+Test(io_ahead, who_waits_for_the_end_is_told_after_it_was_read_too)
+{
+	filch *rt = start();
+
+	CHECK_EQ(filch_run(rt, hang_up, NULL), 0);
+	stop(rt);
+}
+
 /* ---- a thread outside beside tasks ---- */
 
 struct stream {

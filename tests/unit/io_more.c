@@ -52,16 +52,21 @@ static void wait_for_a_report(void *fd)
 	CHECK_EQ(c[0], 'y');
 }
 
+static void note(int revents, void *arg)
+{
+	set(arg, revents);
+}
+
 /* Nobody is at that port any more. */
-static void wait_for_reports(void *arg)
+static void wait_for_reports(void *rt)
 {
 	int other = udp_socket(), fd = udp_socket();
 	struct sockaddr_in at;
 	socklen_t length = sizeof(at);
 	struct beside waiting;
+	long ready = 0;
 	char c;
 
-	(void)arg;
 	CHECK_EQ(getsockname(other, (struct sockaddr *)&at, &length), 0);
 	CHECK_EQ(filch_close(other), 0);
 	CHECK_EQ(connect(fd, (struct sockaddr *)&at, length), 0);
@@ -69,12 +74,22 @@ static void wait_for_reports(void *arg)
 	CHECK_EQ(filch_recv(fd, &c, 1, 0, filch_after(5 * MS)), -ETIMEDOUT);
 	CHECK_EQ(filch_send(fd, "y", 1, 0, FILCH_NEVER), 1);
 	finish(&waiting);
+	/* One that was reported to a read is still to be had, and ready. */
+	CHECK_EQ(filch_send(fd, "y", 1, 0, FILCH_NEVER), 1);
+	while (filch_recv(fd, &c, 1, 0, filch_after(5 * MS)) != -ETIMEDOUT)
+		;
+	CHECK_EQ(filch_submit_when(rt, fd, POLLPRI, FILCH_NEVER, note, &ready), 0);
+	until(&ready, POLLERR);
 	CHECK_EQ(filch_close(fd), 0);
 }
 
 Test(io_more, a_report_of_an_error_is_waited_for)
 {
-	in_task_and_thread(wait_for_reports, NULL);
+	filch *rt = start();
+
+	CHECK_EQ(filch_run(rt, wait_for_reports, rt), 0);
+	wait_for_reports(rt);
+	stop(rt);
 }
 
 static void make_sockets(int s[2], int flags)
