@@ -69,6 +69,9 @@ bool descriptor_dry(const struct descriptor *d, uint64_t seen);
 /* Somebody has called filch_close(). */
 bool descriptor_closing(struct descriptor *d);
 
+/* A read will stop short of where urgent data were, which an event need not have told. */
+void descriptor_be_eager(struct descriptor *d);
+
 /*
  * Wait until there is more than the events seen (events: what poll(2) calls it): 0, -ETIMEDOUT,
  * -ECANCELED once closing or if the task was cancelled, or what the poller says.

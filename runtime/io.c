@@ -58,6 +58,8 @@ static ssize_t receive(struct call *c, ssize_t (*just)(void *))
 	struct msghdr to = { .msg_iov = c->iov, .msg_iovlen = c->count };
 	ssize_t n;
 
+	if (c->flags & MSG_OOB)
+		descriptor_be_eager(c->d);
 	if (descriptor_kind(c->d, c->fd) != STREAM_SOCKET || c->flags & BESIDE) {
 		c->more = true;
 		return just(c);

@@ -84,8 +84,8 @@ KERNEL void merge_both_ends(const struct order *o, size_t size, struct merge *m)
 		b += second * size;
 		second = after(o, last_a, last_b);
 		copy(size, m->out_end - size - i, second, last_b, last_a);
-		last_a += !second * size - size;
-		last_b += second * size - size;
+		last_a -= second * size;
+		last_b -= !second * size;
 	}
 	*m = (struct merge){ a, last_a + size, b, last_b + size, m->out + n, m->out_end - n };
 }

@@ -287,7 +287,8 @@ static void prepare(struct io_uring_sqe *sqe, int fd, const struct descriptor *d
 
 /*
  * The ring would tell too late that a number is no descriptor; and of what cannot be waited for, as
- * most files, that it is ready, again and again. Of that it is epoll that has an error.
+ * most files, that it is ready, again and again. Of that it is epoll that has an error (if there
+ * is a descriptor left for one).
  */
 static int check(int fd, struct descriptor *d)
 {

@@ -77,6 +77,13 @@ void descriptor_is_dry(struct descriptor *d, uint64_t seen)
 	store_relaxed(&d->dry, seen); /* relaxed: whoever reads which, it was true */
 }
 
+void descriptor_be_eager(struct descriptor *d)
+{
+	uint64_t *lock_of = &d->side[READING].word;
+
+	unlock(lock_of, lock(lock_of) | EAGER);
+}
+
 /* What nobody watches has no events. */
 bool descriptor_dry(const struct descriptor *d, uint64_t seen)
 {

@@ -275,12 +275,19 @@ static bool passed(const struct stack *s, int64_t deadline)
 	return deadline <= 0 || (s && deadline <= load_relaxed(&s->rt->watch.now));
 }
 
-/* The wait may depend on its forks. Without memory for more at once, on those that can be taken. */
-static void make_way(struct stack *s)
+/*
+ * The wait may depend on the task's forks. Without memory for all of them at once, it makes way for
+ * those that can be taken: unless there is none for the stacks that these would need, either.
+ */
+static int make_way(struct stack *s, int64_t deadline)
 {
+	int error;
+
 	let_go(worker_here());
-	while (publish_forks(worker_here(), s))
+	while ((error = publish_forks(worker_here(), s)) && worker_can_begin(worker_here()) &&
+	       !passed(s, deadline))
 		filch_yield();
+	return error;
 }
 
 struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
@@ -291,9 +298,7 @@ struct waiter *wait_begin(struct waiter *thread, int what, int64_t deadline)
 
 	/* Relaxed: nobody waits for it yet, nor since its last wait. */
 	store_relaxed(&w->state, IDLE);
-	if (s)
-		make_way(s);
-	w->refusal = 0;
+	w->refusal = s ? make_way(s, deadline) : 0;
 	w->listed = false;
 	w->what = (uint8_t)what;
 	w->stack = s;

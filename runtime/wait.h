@@ -32,8 +32,8 @@ int wait_announce(struct waiter *w);
 
 /*
  * Wait in a list whose word the caller has locked; the word is unlocked, with this value, once the
- * caller has left its stack. Returns the result of whoever woke it, or -ETIMEDOUT or -ECANCELED.
- * After those it is in no list any more.
+ * caller has left its stack. Returns the result of whoever woke it, or -ETIMEDOUT, -ECANCELED or
+ * -ENOMEM. After those it is in no list any more.
  */
 int wait_in(uint64_t *word, uint64_t value, void **list, struct waiter *w, int64_t deadline);
 

@@ -194,7 +194,7 @@ static bool take_in_hand(struct worker *w)
 	return w->spares && w->slots;
 }
 
-static bool in_hand(struct worker *w)
+bool worker_can_begin(struct worker *w)
 {
 	return (w->spares && w->slots) || take_in_hand(w);
 }
@@ -343,7 +343,7 @@ static struct filch_slot_ *next_item(struct worker *w)
 	let_go(w);
 	w->submits = 0;
 	while (!item && !leaving(w)) {
-		if (!in_hand(w)) {
+		if (!worker_can_begin(w)) {
 			item = own_stack(w);
 			continue;
 		}
@@ -397,7 +397,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 		return -EMFILE;
 	get_spares(w); /* one to begin on, and one in hand */
 	get_spares(w);
-	return w->spare_count >= 2 && in_hand(w) ? 0 : -ENOMEM;
+	return w->spare_count >= 2 && worker_can_begin(w) ? 0 : -ENOMEM;
 }
 
 static void give_slots(struct worker *w)

@@ -235,6 +235,9 @@ static inline int publish_forks(struct worker *w, struct stack *s)
 	return s->slots ? publish_private(w, s) : 0;
 }
 
+/* Has it a stack and slots in hand, without which no item is begun? */
+bool worker_can_begin(struct worker *w);
+
 /*
  * Let what is ready run first, before the worker's forks too, unlike filch_yield(). Private forks
  * stay private: who takes the calling stack has them too. time.c.

@@ -217,7 +217,10 @@ FILCH_API ssize_t filch_sendmsg(int fd, const struct msghdr *message, int flags,
  */
 FILCH_API ssize_t filch_sendfile(int out, int in, off_t *offset, size_t n, int64_t deadline);
 
-/* Wait until fd is ready for one of these events of poll(2). Returns revents. */
+/*
+ * Wait until fd is ready for one of these events of poll(2). Returns revents. -EPERM for a file that
+ * is not ready for them, and never will be.
+ */
 FILCH_API int filch_poll(int fd, short events, int64_t deadline);
 
 /* The new descriptor is non-blocking and close-on-exec. addr and len as for accept(2), or NULL. */
