@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * How a call is made. What has happened on its side is asked before each attempt, never after, so
+ * that an attempt which finds nothing to do waits for what that cannot have seen; why no event is
+ * lost, and what a read notes for the next one: ready.c.
+ */
 #include "call.h"
 
 #include <poll.h>
@@ -26,7 +31,7 @@ ssize_t call_perform(int side, ssize_t (*attempt)(struct call *), struct call *c
 	if (side != EITHER)
 		c->events = side == READING ? POLLIN : POLLOUT;
 	seen = descriptor_seen(c->d, side);
-	wait = side == READING && descriptor_dry(c->d, seen);
+	wait = side == READING && descriptor_is_dry(c->d, seen);
 	do {
 		late = wait ? descriptor_wait(c->d, c->fd, side, c->events, seen, deadline) : 0;
 		n = late;
@@ -37,7 +42,7 @@ ssize_t call_perform(int side, ssize_t (*attempt)(struct call *), struct call *c
 		n = attempt(c); /* what is ready is ready, also after a deadline or a cancel */
 		wait = c->again = true;
 		if (side == READING && left_nothing(c, n, seen))
-			descriptor_is_dry(c->d, seen);
+			descriptor_note_dry(c->d, seen);
 		if (!late && deadline <= 0 && !descriptor_closing(c->d) && !filch_cancelled())
 			late = -ETIMEDOUT; /* what a wait would end with */
 	} while (n == -EAGAIN && (!late || descriptor_expects(c->d, &deadline, &looked)));

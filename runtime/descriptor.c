@@ -139,13 +139,13 @@ void descriptor_until_let_go(struct descriptor *d)
 static __attribute__((noinline)) void really_close(struct descriptor *d, int fd)
 {
 	int saved = errno;
-	uint64_t word;
 
 	descriptor_unwatch(d, fd, NULL);
 	descriptor_until_let_go(d);
 	for (int i = 0; i < SIDES; i++) {
-		word = lock(&d->side[i].word);
-		unlock(&d->side[i].word, word & ~EAGER);
+		uint64_t word = lock(&d->side[i].word);
+
+		unlock(&d->side[i].word, word & ~EAGER); /* events are counted on */
 	}
 	store_seq(&d->kind, (uint8_t)UNKNOWN);
 	store_seq(&d->users, (uint32_t)0);

@@ -63,8 +63,8 @@ int descriptor_kind(struct descriptor *d, int fd);
 uint64_t descriptor_seen(const struct descriptor *d, int side);
 
 /* Nothing is left to read of what these events told; and is it known that it was so? */
-void descriptor_is_dry(struct descriptor *d, uint64_t seen);
-bool descriptor_dry(const struct descriptor *d, uint64_t seen);
+void descriptor_note_dry(struct descriptor *d, uint64_t seen);
+bool descriptor_is_dry(const struct descriptor *d, uint64_t seen);
 
 /* Somebody has called filch_close(). */
 bool descriptor_closing(struct descriptor *d);

@@ -11,7 +11,10 @@
 
 /* ---- reading ---- */
 
-/* Urgent bytes and reports of errors are no part of what else is read. */
+/*
+ * Urgent bytes and reports of errors are no part of what else is read. Whoever waits for them does
+ * so in EITHER, for POLLPRI, and errors come in any case.
+ */
 #define BESIDE (MSG_OOB | MSG_ERRQUEUE)
 
 static int side_of(int flags)

@@ -40,28 +40,21 @@ KERNEL const char *pick(bool second, const char *x, const char *y)
 }
 
 /*
- * Copies the second one, if so, else the first. Of the sizes of a register both are loaded and one
- * is kept: fewer instructions than a choice between addresses.
+ * Copies the second one, if so, else the first. Of what fits a register both are loaded and one is
+ * kept: fewer instructions than a choice between addresses.
  */
 KERNEL void copy(size_t size, char *to, bool second, const char *x, const char *y)
 {
-	if (size == sizeof(uint32_t)) {
-		uint32_t a, b;
+	uint64_t first = 0, other = 0;
 
-		memcpy(&a, x, sizeof(a));
-		memcpy(&b, y, sizeof(b));
-		a = EVEN(second) ? b : a;
-		memcpy(to, &a, sizeof(a));
-	} else if (size == sizeof(uint64_t)) {
-		uint64_t a, b;
-
-		memcpy(&a, x, sizeof(a));
-		memcpy(&b, y, sizeof(b));
-		a = EVEN(second) ? b : a;
-		memcpy(to, &a, sizeof(a));
-	} else {
+	if (!__builtin_constant_p(size) || size > sizeof(first)) {
 		memcpy(to, pick(second, x, y), size);
+		return;
 	}
+	memcpy(&first, x, size);
+	memcpy(&other, y, size);
+	first = EVEN(second) ? other : first;
+	memcpy(to, &first, size);
 }
 
 /* What is left of a merge; ends lie behind the last item. */

@@ -290,7 +290,7 @@ static void prepare(struct io_uring_sqe *sqe, int fd, const struct descriptor *d
  * most files, that it is ready, again and again. Of that it is epoll that has an error (if there
  * is a descriptor left for one).
  */
-static int check(int fd, struct descriptor *d)
+static int check_pollable(int fd, struct descriptor *d)
 {
 	int kind = descriptor_kind(d, fd), saved = errno, error = 0, epoll = -1;
 	bool socket = kind == STREAM_SOCKET || kind == OTHER_SOCKET;
@@ -313,7 +313,9 @@ static int check(int fd, struct descriptor *d)
 static int uring_watch(struct poller *p, int fd, struct descriptor *d, enum watching what)
 {
 	struct uring *u = uring_of(p);
-	int error = what == EVENTS ? check(fd, d) : u->pool ? 0 : pool_new(&u->pool, &u->ring);
+	int error = what == EVENTS ? check_pollable(fd, d)
+	            : u->pool      ? 0
+	                           : pool_new(&u->pool, &u->ring);
 	struct io_uring_sqe *sqe;
 	uint64_t word;
 

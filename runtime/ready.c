@@ -72,7 +72,7 @@ uint64_t descriptor_seen(const struct descriptor *d, int side)
 	return load_acquire(&d->side[side].word) & SEEN;
 }
 
-void descriptor_is_dry(struct descriptor *d, uint64_t seen)
+void descriptor_note_dry(struct descriptor *d, uint64_t seen)
 {
 	store_relaxed(&d->dry, seen); /* relaxed: whoever reads which, it was true */
 }
@@ -85,7 +85,7 @@ void descriptor_be_eager(struct descriptor *d)
 }
 
 /* What nobody watches has no events. */
-bool descriptor_dry(const struct descriptor *d, uint64_t seen)
+bool descriptor_is_dry(const struct descriptor *d, uint64_t seen)
 {
 	/* Relaxed: as above; and without a poller a wait looks again under the lock. */
 	return load_relaxed(&d->dry) == seen &&
@@ -236,15 +236,15 @@ int descriptor_wait(struct descriptor *d, int fd, int side, short events, uint64
 
 /*
  * False: it is certainly not ready. For reading that is known without asking the kernel, if no
- * event has come since a read left nothing, nor one before that is about more than bytes. Asked under EITHER's lock: an event is counted in
- * READING before it comes to those in EITHER. So either it is seen here, or the waiter is found
- * there.
+ * event has come since a read left nothing, nor one before that is about more than bytes. Asked
+ * under EITHER's lock: an event is counted in READING before it comes to those in EITHER. So either
+ * it is seen here, or the waiter is found there.
  */
 static bool may_be_ready(struct descriptor *d, short events)
 {
 	uint64_t seen = descriptor_seen(d, READING);
 
-	return events & ~TO_READ || seen & EAGER || !descriptor_dry(d, seen);
+	return events & ~TO_READ || seen & EAGER || !descriptor_is_dry(d, seen);
 }
 
 int descriptor_enlist(struct descriptor *d, int fd, struct waiter *w, int64_t deadline,
