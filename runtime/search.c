@@ -33,6 +33,12 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
 	poller_deliver(w->poller);
 	watch_rouse(rt);
+	/*
+	 * The code of who has slept is in no cache any more: the shortest way to what it was most
+	 * probably woken for. It looks at everything after that.
+	 */
+	if (w->woken && !item)
+		item = oldest_arrival(w);
 	return item;
 }
 

@@ -186,6 +186,17 @@ bool has_mail(const struct worker *w)
 	return any;
 }
 
+struct filch_slot_ *oldest_arrival(struct worker *w)
+{
+	struct filch_slot_ *item = NULL;
+
+	for (int i = 0; i < PORTS && !item; i++) {
+		if (port_admitted(&w->port[i]))
+			item = deque_steal(&w->port[i].arrived);
+	}
+	return item;
+}
+
 static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, bool last)
 {
 	struct filch_slot_ *item = deque_steal(&victim->forks);

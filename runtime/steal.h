@@ -27,6 +27,8 @@ bool rescue(struct worker *w);
 struct filch_slot_ *rescue_fork(struct worker *w); /* one of these, or NULL */
 
 bool has_mail(const struct worker *w); /* is there anything of the kind? */
+/* One of the tasks that threads outside have submitted to w, or NULL. */
+struct filch_slot_ *oldest_arrival(struct worker *w);
 
 /* Ask every other worker to publish forks: the argument is in fork.c. After parking_search(). */
 void poison_others(struct worker *w);
