@@ -22,8 +22,9 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 		runtime_end(rt);
 	if (!item && !leaving(w)) {
 		count_up(&w->stats.parks); /* relaxed inside: a statistic */
-		/* Relaxed: an old value costs a move, or leaves one out. */
+		/* Relaxed: old values cost a move, or leave one out. */
 		store_relaxed(&w->cpu, sched_getcpu());
+		store_relaxed(&w->slept, filch_now());
 		if (polling)
 			poller_wait(w->poller, timers_bedtime(&w->timers));
 		else
@@ -33,6 +34,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
 	poller_deliver(w->poller);
 	watch_rouse(rt);
+	w->woke = load_relaxed(&rt->watch.now); /* relaxed: a time */
 	/*
 	 * The code of who has slept is in no cache any more: the shortest way to what it was most
 	 * probably woken for. It looks at everything after that.

@@ -18,6 +18,7 @@
 
 #define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
 #define MANY 128 /* items to take from a ready queue at once, at most */
+#define LONG_SLEEP ((int64_t)200000) /* ns: an idle CPU may be halted by then */
 _Static_assert(HOLD <= MANY, "what a raid brings");
 
 /* G. Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003. */
@@ -293,25 +294,37 @@ static void rouse(struct worker *w, uint32_t how)
 }
 
 /*
- * Linux wakes a thread where it went to sleep, and takes milliseconds to find out that it would be
- * better off elsewhere, unless it knows of a cache that two CPUs share: so if that is where the
- * waker computes, it must not be there.
- *
- * Once it has been claimed it may run, and end, at any time; but not while wakers counts us.
+ * Would Linux run w where its waker computes? It takes milliseconds to find out that w would be better
+ * off elsewhere. It prefers the CPU where w went to sleep, unless it knows of a cache that two CPUs
+ * share; but the waker's if that one has been idle for so long that a hypervisor has taken it back,
+ * while the waker has not computed for long (wake_affine() and vcpu_is_preempted() in Linux).
+ */
+static bool would_come_here(const struct worker *me, const struct worker *w, int here)
+{
+	/* Relaxed: old values cost a move, or leave one out. */
+	if (load_relaxed(&w->cpu) == here)
+		return true;
+	return me->woke == load_relaxed(&me->rt->watch.now) &&
+	       filch_now() - load_relaxed(&w->slept) > LONG_SLEEP;
+}
+
+/*
+ * Where there are CPUs enough, a worker that a worker wakes runs on another one. Once it has been
+ * claimed it may run, and end, at any time; but not while wakers counts us.
  */
 bool wake(struct filch *rt, struct worker *w)
 {
+	struct worker *me = worker_of(rt);
 	uint32_t how;
 	bool elsewhere, alone; /* two who change where it may run would undo each other's changes */
 	int here;
 
 	if (!asleep(w))
 		return false;
-	here = load_relaxed(&rt->apart) && worker_of(rt) ? sched_getcpu() : -1; /* relaxed: a hint */
+	here = load_relaxed(&rt->apart) && me ? sched_getcpu() : -1; /* relaxed: a hint */
 	alone = !add_seq(&w->wakers, 1u);
 	how = park_claim(&rt->parking, &w->park);
-	/* Relaxed: an old value costs a move, or leaves one out. */
-	elsewhere = alone && how != AWAKE && here >= 0 && load_relaxed(&w->cpu) == here &&
+	elsewhere = alone && how != AWAKE && here >= 0 && would_come_here(me, w, here) &&
 	            cpus_forbid(w->id, here);
 	if (how != AWAKE)
 		rouse(w, how);

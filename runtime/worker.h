@@ -37,7 +37,8 @@ struct worker {
 	/* Others read these. */
 	struct stack *current __attribute__((aligned(CACHE_LINE))); /* the stack it runs on */
 	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
-	int cpu;        /* where it last went to sleep: see keep_apart() */
+	int cpu;        /* where it last went to sleep, and when: see would_come_here() in steal.c */
+	int64_t slept;
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
 	uint32_t stuck; /* so it did, in vain; or it is away: see rescue() in steal.c */
 	uint32_t wakers; /* who is using the thread's id: it does not end under them */
@@ -56,6 +57,7 @@ struct worker {
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
 	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
+	int64_t woke;   /* the watcher's clock as its last sleep ended */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
 	unsigned batch; /* how many forks to publish next time */
