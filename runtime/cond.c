@@ -4,6 +4,8 @@
  * a change under the mutex finds it. The mutex is given up when the list is unlocked again: its
  * wake-up may be a system call.
  */
+#include <errno.h>
+
 #include "include/filch.h"
 #include "wait.h"
 
@@ -28,6 +30,14 @@ static void disown(filch_mutex *m)
 	store_relaxed(&m->owner_, (void *)NULL);
 }
 
+/* Also if there was no wait: who looks again and again would keep from the mutex who has news. */
+static void let_others_lock(filch_mutex *m)
+{
+	filch_mutex_unlock(m);
+	filch_yield();
+	filch_mutex_lock(m, FILCH_NEVER);
+}
+
 int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)
 {
 	struct waiter thread, *w = wait_begin(&thread, FOR_COND, deadline);
@@ -36,6 +46,8 @@ int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)
 
 	if (result) {
 		unlock(&c->word_, word);
+		if (result != -ENOMEM)
+			let_others_lock(m);
 		return result;
 	}
 	disown(m);

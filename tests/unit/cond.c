@@ -45,6 +45,11 @@ static void open_gate(struct gate *g, long places)
 	filch_mutex_unlock(&g->mutex);
 }
 
+static void pass_on(void *gate)
+{
+	open_gate(gate, 1);
+}
+
 static void wait_until(struct gate *g, long *field, long value)
 {
 	while (read_under(g, field) != value)
@@ -192,5 +197,44 @@ Test(cond, a_signal_without_the_mutex_does_not_let_two_in)
 		CHECK_EQ(filch_submit(rt, wait_hastily, &h), 0);
 	while (get(&h.ended) < 2)
 		filch_cond_broadcast(&h.cond);
+	stop(rt);
+}
+
+/* ---- who does not wait lets others in as well ---- */
+
+struct deaf {
+	struct gate gate;
+	filch_group group;
+	int64_t deadline;
+};
+
+static void look_again(void *deaf)
+{
+	struct deaf *d = deaf;
+	struct gate *g = &d->gate;
+
+	if (d->deadline)
+		filch_group_cancel(&d->group, 0); /* its own */
+	CHECK_EQ(filch_submit(g->rt, pass_on, g), 0);
+	CHECK_EQ(filch_mutex_lock(&g->mutex, FILCH_NEVER), 0);
+	while (!g->open)
+		CHECK_EQ(filch_cond_wait(&g->cond, &g->mutex, d->deadline), d->deadline ? -ECANCELED : -ETIMEDOUT);
+	filch_mutex_unlock(&g->mutex);
+}
+
+Test(cond, a_wait_that_is_refused_gives_the_mutex_up_as_well)
+{
+	filch *rt = start_workers(1);
+
+	for (int64_t deadline = 0;; deadline = FILCH_NEVER) {
+		struct deaf d = { .gate = { .mutex = FILCH_MUTEX_INIT, .cond = FILCH_COND_INIT, .rt = rt },
+			          .deadline = deadline };
+
+		filch_group_init(&d.group, rt);
+		CHECK_EQ(filch_group_submit(&d.group, look_again, &d), 0);
+		CHECK_EQ(filch_group_wait(&d.group), deadline ? -ECANCELED : 0);
+		if (deadline)
+			break;
+	}
 	stop(rt);
 }
