@@ -44,11 +44,11 @@ void runtimes_remove(struct filch *rt)
 	pthread_mutex_unlock(&gate);
 }
 
-void runtimes_each(void (*visit)(struct filch *rt, void *arg), void *arg)
+void runtimes_each(void (*visit)(struct filch *rt))
 {
 	pthread_mutex_lock(&gate);
 	for (struct filch *rt = runtimes; rt; rt = rt->next)
-		visit(rt, arg);
+		visit(rt);
 	pthread_mutex_unlock(&gate);
 }
 

@@ -14,6 +14,6 @@ void runtimes_add(struct filch *rt);
 void runtimes_remove(struct filch *rt);
 
 /* All that live: none of them ends meanwhile. */
-void runtimes_each(void (*visit)(struct filch *rt, void *arg), void *arg);
+void runtimes_each(void (*visit)(struct filch *rt));
 
 #endif

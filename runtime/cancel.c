@@ -26,8 +26,9 @@
  * task's memory: its group, that one's parent, the stack that forked it. They stay as they are
  * while the task waits. So the canceller first puts the waiter back to HELD, by CAS: then nobody
  * can end the wait, whoever wants to stands by, and the task cannot go on. A group that the task
- * belongs to, and each one that it is nested in, is still waited for, and lives. If it is another
- * one's, WAITING is put back. Nothing is locked, nor waited for, between the two; but for the wait
+ * belongs to, and each one that it is nested in, is still waited for, and lives. If none of them is
+ * marked, WAITING is put back; the mark decides, as in A2, since the group that is being cancelled
+ * may have been waited for by now, and another one have its address. Nothing is locked, nor waited for, between the two; but for the wait
  * of a function that filch_block() runs for this task, which may be between its own A1 and A4.
  *
  * A claimed waiter takes itself out of its list before its wait returns, as after a deadline
@@ -40,13 +41,6 @@
 #include "descriptor.h"
 #include "task.h"
 
-static bool nested_in(const struct filch_group *g, const struct filch_group *outer)
-{
-	while (g && g != outer)
-		g = g->parent_;
-	return g;
-}
-
 /* The function that a thread runs for a task, which waits for it and is held. */
 static void cancel_job(struct job *j)
 {
@@ -58,14 +52,14 @@ static void cancel_job(struct job *j)
 		waiter_let_go(&j->waiter);
 }
 
-/* If it belongs to the group; NULL: all of the runtime. */
-static void cancel_wait(struct stack *s, void *group)
+static void cancel_wait(struct stack *s, void *unused)
 {
 	struct waiter *w = &s->waiter;
 
+	(void)unused;
 	if (!waiter_hold(w))
 		return;
-	if (!group || nested_in(group_of(s), group)) {
+	if (task_cancelled(s)) {
 		if (can_be_cancelled(w)) {
 			waiter_end(w, -ECANCELED);
 			return;
@@ -76,19 +70,19 @@ static void cancel_wait(struct stack *s, void *group)
 	waiter_let_go(w);
 }
 
-static void cancel_waits(struct filch *rt, void *group)
+static void cancel_waits(struct filch *rt)
 {
-	stacks_each(&rt->stacks, cancel_wait, group);
+	stacks_each(&rt->stacks, cancel_wait, NULL);
 }
 
 void filch_group_cancel(filch_group *g, int error)
 {
 	int none = 0;
 
-	if (!g->rt_ || !cas_seq(&g->error_, &none, error ? error : -ECANCELED))
+	if (!g || !g->rt_ || !cas_seq(&g->error_, &none, error ? error : -ECANCELED))
 		return;
 	barrier_heavy();
-	runtimes_each(cancel_waits, g);
+	runtimes_each(cancel_waits);
 }
 
 /* The runtime may end by what is cancelled, but is not freed before we leave it. */
@@ -99,7 +93,7 @@ void filch_cancel(filch *rt)
 	add_seq(&rt->visitors, 1);
 	if (!exchange_seq(&rt->cancelled, 1) && !rt->orphaned) {
 		barrier_heavy();
-		cancel_waits(rt, NULL);
+		cancel_waits(rt);
 		descriptors_cancel(rt);
 	}
 	add_seq(&rt->visitors, -(uint64_t)1);
