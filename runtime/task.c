@@ -3,14 +3,17 @@
 
 #include <errno.h>
 
-/* What a task's slot holds: a node, or one on the stack of filch_run. */
+/* What a task's slot holds. */
 struct __attribute__((may_alias)) task {
 	filch_fn *fn;
 	void *arg;
-	union {
-		struct filch_group *group; /* in a node; may be NULL */
-		struct waiter *waiter;     /* in the other one */
-	};
+	struct filch_group *group; /* may be NULL */
+};
+
+/* And what one on the stack of filch_run holds. */
+struct __attribute__((may_alias)) awaited {
+	struct task task; /* its group is that of who waits, if a task of rt: it is not counted there */
+	struct waiter *waiter;
 };
 
 static struct task *task_in(struct filch_slot_ *slot)
@@ -42,6 +45,11 @@ static void give_place(struct filch *rt)
 static bool closed(struct filch *rt)
 {
 	return load_seq(&rt->stopping) && filch_here() != rt;
+}
+
+static int no_place(struct filch *rt)
+{
+	return closed(rt) ? -ESHUTDOWN : -EAGAIN;
 }
 
 /*
@@ -97,16 +105,16 @@ static void run_node(struct filch_slot_ *slot)
 
 static void run_awaited(struct filch_slot_ *slot)
 {
-	struct task t = *task_in(slot);
+	struct awaited a = *(struct awaited *)(void *)slot->data;
 	struct worker *w = worker_here();
 
-	task_begin(w, t.fn, NULL);
-	t.fn(t.arg);
+	task_begin(w, a.task.fn, a.task.group);
+	a.task.fn(a.task.arg);
 	w = worker_here();
 	give_place(w->rt);
 	task_end(w, NULL);
-	if (waiter_claim(t.waiter, 0))
-		waiter_wake(t.waiter);
+	if (waiter_claim(a.waiter, 0))
+		waiter_wake(a.waiter);
 }
 
 static void fill(struct filch_slot_ *node, const struct task *t)
@@ -251,11 +259,11 @@ static int submit_outside(struct filch *rt, const struct task *t)
 int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
                 struct filch_group *group)
 {
-	struct task t = { fn, arg, { group } };
+	struct task t = { fn, arg, group };
 	int error;
 
 	if (rt->max_pending && !take_place(rt))
-		return -EAGAIN;
+		return no_place(rt);
 	error = in ? submit_here(in, &t) : submit_outside(rt, &t);
 	if (error)
 		give_place(rt);
@@ -286,12 +294,13 @@ int filch_run(filch *rt, filch_fn *fn, void *arg)
 
 int task_run(struct filch *rt, filch_fn *fn, void *arg)
 {
+	struct stack *s = task_here(); /* of rt: for it filch_block() runs the caller */
 	struct filch_slot_ slot;
 	struct waiter thread, *w;
 	int error;
 
 	if (rt->max_pending && !take_place(rt))
-		return -EAGAIN;
+		return no_place(rt);
 	error = admit(rt);
 	if (error) {
 		refuse(rt);
@@ -301,7 +310,8 @@ int task_run(struct filch *rt, filch_fn *fn, void *arg)
 	w = wait_begin(&thread, FOR_RUN, FILCH_NEVER);
 	slot.run = run_awaited;
 	slot.state = rt;
-	*task_in(&slot) = (struct task){ fn, arg, .waiter = w };
+	*(struct awaited *)(void *)slot.data =
+		(struct awaited){ { fn, arg, s && s->rt == rt ? group_of(s) : NULL }, w };
 	w->value = &slot;
 	/* Forks that could not be published do not depend on this task, which must run now. */
 	w->refusal = 0;

@@ -253,6 +253,7 @@ struct waiting {
 	int pair[2];
 	filch_sem sem;
 	long begun, kind;
+	filch_group *group;
 };
 
 static void wait_inside(void *waiting)
@@ -341,4 +342,51 @@ Test(block, files_are_read_and_written_by_tasks_and_threads)
 	use_file(&f);
 	stop(rt);
 	CHECK_EQ(filch_close(f.fd), 0);
+}
+
+/* ---- what it runs on the workers belongs to its task's group ---- */
+
+static void wait_as_part(size_t begin, size_t end, void *waiting)
+{
+	struct waiting *w = waiting;
+
+	(void)begin;
+	(void)end;
+	add(&w->begun, 1);
+	CHECK_EQ(filch_sem_wait(&w->sem, FILCH_NEVER), -ECANCELED);
+	CHECK(filch_cancelled());
+	CHECK_EQ(filch_group_wait(w->group), -EDEADLK);
+}
+
+static void loop_over(void *waiting)
+{
+	filch_for(filch_here(), 0, 4, 1, wait_as_part, waiting);
+}
+
+static void block_and_loop(void *waiting)
+{
+	CHECK_EQ(filch_block(loop_over, waiting), 0);
+}
+
+static void cancel_what_loops(filch *rt)
+{
+	struct waiting w = { .kind = 0 };
+	filch_group g;
+
+	filch_sem_init(&w.sem, 0);
+	filch_group_init(&g, rt);
+	w.group = &g;
+	CHECK_EQ(filch_group_submit(&g, block_and_loop, &w), 0);
+	until(&w.begun, 4);
+	filch_group_cancel(&g, 0);
+	CHECK_EQ(filch_group_wait(&g), -ECANCELED);
+}
+
+Test(block, a_cancel_reaches_what_runs_on_the_workers_for_it)
+{
+	filch *rt = start();
+
+	for (int i = 0; i < 10; i++)
+		cancel_what_loops(rt);
+	stop(rt);
 }

@@ -96,12 +96,13 @@ Test(stop, a_task_that_stops_another_runtime_holds_no_worker)
 	stop(t.rt);
 }
 
-Test(stop, a_second_stop_is_ealready_and_outsiders_are_refused)
+static void stop_twice(size_t max_pending)
 {
-	filch *rt = start();
+	filch *rt = start_with((struct filch_options){ .workers = 2, .max_pending = max_pending });
 	pthread_t stopper;
 	filch_group g;
 
+	blocked = leave = 0;
 	filch_group_init(&g, rt);
 	CHECK_EQ(filch_submit(rt, wait_for_leave, NULL), 0);
 	until(&blocked, 1);
@@ -114,6 +115,12 @@ Test(stop, a_second_stop_is_ealready_and_outsiders_are_refused)
 	CHECK_EQ(filch_group_wait(&g), 0);
 	set(&leave, 1);
 	join_thread(stopper);
+}
+
+Test(stop, a_second_stop_is_ealready_and_outsiders_are_refused)
+{
+	stop_twice(0);
+	stop_twice(1); /* full or not */
 }
 
 /* ---- what was admitted runs, and may submit, fork, run and wait ---- */
