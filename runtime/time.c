@@ -20,12 +20,15 @@ int64_t filch_after(int64_t ns)
 	return __builtin_add_overflow(filch_now(), ns, &when) ? FILCH_NEVER : when;
 }
 
+/* Who sleeps again and again lets others run, also where there is no sleep. */
 int filch_sleep_until(int64_t deadline)
 {
 	struct waiter thread, *w = wait_begin(&thread, FOR_TIME, deadline);
-	int result = w->refusal == -ETIMEDOUT ? 0 : wait_for(NULL, w, deadline);
+	int result = w->refusal == -ETIMEDOUT ? w->refusal : wait_for(NULL, w, deadline);
 
-	return result == -ETIMEDOUT ? 0 : result;
+	if (w->refusal)
+		filch_yield();
+	return result == -ETIMEDOUT || (result == -ECANCELED && deadline <= filch_now()) ? 0 : result;
 }
 
 static void queue_again(struct worker *w, void *stack)

@@ -71,6 +71,40 @@ Test(wait, sleepers_hold_no_worker)
 	stop(rt);
 }
 
+struct poll {
+	filch_group group;
+	long flag;
+};
+
+static void set_flag(void *flag)
+{
+	set(flag, 1);
+}
+
+static void poll_by_sleeping(void *poll)
+{
+	struct poll *p = poll;
+
+	filch_group_cancel(&p->group, 0); /* its own */
+	CHECK_EQ(filch_submit(filch_here(), set_flag, &p->flag), 0);
+	while (!get(&p->flag))
+		filch_sleep_until(filch_after(MS));
+	CHECK_EQ(filch_sleep_until(filch_after(3600 * 1000 * MS)), -ECANCELED);
+	CHECK_EQ(filch_sleep_until(filch_now()), 0);
+	CHECK_EQ(filch_sleep_until(filch_after(-1)), 0);
+}
+
+Test(wait, who_sleeps_though_cancelled_lets_others_run)
+{
+	filch *rt = start_workers(1);
+	struct poll p = { .flag = 0 };
+
+	filch_group_init(&p.group, rt);
+	CHECK_EQ(filch_group_submit(&p.group, poll_by_sleeping, &p), 0);
+	CHECK_EQ(filch_group_wait(&p.group), -ECANCELED);
+	stop(rt);
+}
+
 struct turns {
 	long turn, count;
 };
