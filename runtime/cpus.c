@@ -6,12 +6,12 @@
  */
 #include "cpus.h"
 
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MOST_CPUS 8192
+#define LONGEST 1024 /* name of a cgroup; a task may start a runtime, on a small stack */
 
 typedef cpu_set_t cpus[MOST_CPUS / CPU_SETSIZE];
 
@@ -30,7 +30,7 @@ static unsigned whole_cpus(long quota, long period)
 
 static long read_long(const char *dir, const char *file)
 {
-	char path[PATH_MAX];
+	char path[LONGEST];
 	long n = -1;
 	FILE *f;
 
@@ -45,7 +45,7 @@ static long read_long(const char *dir, const char *file)
 
 static unsigned quota_v2(const char *dir)
 {
-	char path[PATH_MAX];
+	char path[LONGEST];
 	long quota = -1, period = -1;
 	FILE *f;
 
@@ -97,7 +97,7 @@ static bool names_cpu(const char *list)
 /* One line of /proc/self/cgroup: hierarchy:controllers:path. */
 static unsigned quota_of_line(char *line, const char *mount)
 {
-	char dir[PATH_MAX];
+	char dir[LONGEST];
 	char *controllers = strchr(line, ':');
 	char *path = controllers ? strchr(controllers + 1, ':') : NULL;
 	bool v2 = controllers && path == controllers + 1;
@@ -120,7 +120,7 @@ static unsigned quota_of_line(char *line, const char *mount)
 
 unsigned cpus_quota(const char *self_cgroup, const char *mount)
 {
-	char line[PATH_MAX];
+	char line[LONGEST];
 	unsigned least = 0;
 	FILE *f = fopen(self_cgroup, "re");
 

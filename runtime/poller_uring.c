@@ -58,6 +58,7 @@
 
 #define ENTRIES     64   /* to submit at once: one would do */
 #define COMPLETIONS 4096 /* beyond, the kernel keeps a list */
+#define LONG        ((int64_t)1 << 60) /* ns: 36 years, to which the kernel can add its clock */
 
 /* What a completion is for, in the lowest bits of its user_data; or as enum watching has it. */
 enum { KICK = BYTES + 1, CANCEL };
@@ -375,7 +376,7 @@ static void uring_wait(struct poller *p, int64_t deadline)
 {
 	struct uring *u = uring_of(p);
 	int64_t left = deadline == FILCH_NEVER ? 0 : deadline - filch_now();
-	struct timespec t = timespec_of(left > 0 ? left : 0);
+	struct timespec t = timespec_of(left < 0 ? 0 : left < LONG ? left : LONG);
 	struct __kernel_timespec timeout = { t.tv_sec, t.tv_nsec };
 
 	need_kick(u);

@@ -14,6 +14,7 @@
  * that sorts it.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -166,7 +167,8 @@ int filch_sort(filch *rt, void *base, size_t n, size_t size,
 	size_t bytes;
 	char few[FEW] __attribute__((aligned(ALIGN))), *spare = few;
 
-	if (!compare || (n && (!base || !size)) || __builtin_mul_overflow(n, size, &bytes))
+	if (!compare || (n && (!base || !size)) || __builtin_mul_overflow(n, size, &bytes) ||
+	    bytes > PTRDIFF_MAX)
 		return -EINVAL;
 	if (n < 2 || sort_easily(&o, base, n))
 		return 0;

@@ -281,6 +281,7 @@ Test(sort, bad_arguments_are_errors)
 	CHECK_EQ(filch_sort(NULL, NULL, 2, 4, by_key), -EINVAL);
 	CHECK_EQ(filch_sort(NULL, v, 2, 0, by_key), -EINVAL);
 	CHECK_EQ(filch_sort(NULL, v, SIZE_MAX / 2, 4, by_key), -EINVAL);
+	CHECK_EQ(filch_sort(NULL, v, SIZE_MAX / 4, 4, by_key), -EINVAL);
 	CHECK_EQ(v[0], 2);
 }
 
