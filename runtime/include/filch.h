@@ -18,7 +18,8 @@
  * CLOCK_MONOTONIC. Whatever waits takes an absolute deadline, nearly always last (FILCH_NEVER for
  * none; 0 asks without waiting); it
  * succeeds if the thing is ready, even when the deadline has passed, and answers -ETIMEDOUT
- * otherwise; or -ECANCELED, in a task that was cancelled (filch_group_cancel, filch_cancel).
+ * otherwise; or -ECANCELED, in a task that was cancelled (filch_group_cancel, filch_cancel); or
+ * -ENOMEM, in a task with forks in flight that there is no memory to run meanwhile.
  * Everything may be called from any thread: a wait suspends the calling task, or blocks the calling
  * thread where there is no task.
  *
@@ -149,7 +150,7 @@ FILCH_API int filch_group_submit(filch_group *g, filch_fn *fn, void *arg);
 /*
  * Wait until every task of the group has finished. Returns 0, or the first error that was given to
  * filch_group_cancel, as it was given. After that the group may be destroyed, or used again after
- * another init. -EDEADLK from a task of the group itself.
+ * another init. -EDEADLK from a task of the group itself, or of one nested in it.
  */
 FILCH_API int filch_group_wait(filch_group *g);
 
@@ -413,8 +414,9 @@ typedef void filch_range_fn(size_t begin, size_t end, void *arg);
 
 /*
  * Call body for parts of the range, until all of it is done. Parts have at most grain iterations,
- * and each may wait for any other. Grain 0 chooses the parts by the clock; the caller then does the
- * first of them, and all of a short loop, itself. Nothing is done where begin >= end; everything
+ * and each may wait for any other; if they are all of it there is one part, and the caller does it.
+ * Grain 0 chooses the parts by the clock: then none may wait for a later one, and the caller may do
+ * the first of them, and all of a short loop, itself. Nothing is done where begin >= end; everything
  * is, in a group that is cancelled too. From any thread or task; serially, in the caller, where
  * X_run would be.
  */
