@@ -5,7 +5,7 @@
  * When the watcher's clock has moved a worker looks at everything (may_look() in worker.c), and what is
  * ready then comes before its forks; but for computations that have made room, which keep behind it.
  * If there is one of these, a fork follows that somebody may wait for (needed_fork() in fork.c), or
- * that a stuck worker has, and then the computation. It comes before its own forks, since who took one
+ * that a stuck worker has (of both kinds one in turn), and then the computation. It comes before its own forks, since who took one
  * of them instead would have begun one more computation for each that makes room, and all of them take
  * turns. In a turn the clock may move again, since what was ready, or the fork, takes long: so that
  * nothing short waits for two of these, there is another look then; but LOOKS at the most, or tasks
@@ -15,7 +15,8 @@
  *
  * So each of the four comes in a bounded time. A turn has what these looks found, one fork and one
  * computation, and a computation makes room after a slice. Other forks are taken when there is no turn,
- * at least one between LOOKS of them, or joined by their own stack, which has its turn.
+ * at least one between LOOKS of them and the oldest after a look, or joined by their own stack, which
+ * has its turn.
  */
 #include "steal.h"
 
@@ -52,15 +53,28 @@ void begin_turn(struct worker *w)
 	w->looked = 0; /* it may look, whatever the clock says */
 }
 
+/* Its own or one of a stuck worker's, each in every other turn if there are both. */
+static struct filch_slot_ *next_fork(struct worker *w)
+{
+	struct filch_slot_ *item = NULL;
+
+	w->rescues = !w->rescues && load_relaxed(&w->rt->stuck); /* relaxed: a hint */
+	if (w->rescues)
+		item = rescue_fork(w);
+	if (!item)
+		item = needed_fork(w);
+	if (!item && load_relaxed(&w->rt->stuck)) /* relaxed: a hint */
+		item = rescue_fork(w);
+	return item;
+}
+
 struct filch_slot_ *before_forks(struct worker *w)
 {
 	struct filch_slot_ *item = ready_first(w, &w->room, false);
 
 	if (!item && w->turn == TURN_OF_FORK) {
 		w->turn = TURN_OF_COMPUTATION;
-		item = needed_fork(w);
-		if (!item && load_relaxed(&w->rt->stuck)) /* relaxed: a hint */
-			item = rescue_fork(w);
+		item = next_fork(w);
 	}
 	if (item || w->turn == NO_TURN)
 		return item;

@@ -268,6 +268,24 @@ static bool may_look(struct worker *w)
 	       (w->looks || (w->turn == NO_TURN && !deque_size(&w->forks)));
 }
 
+/*
+ * The youngest; after a look, the oldest: where tasks always fork again, it would wait for ever below
+ * younger ones.
+ */
+static struct filch_slot_ *own_fork(struct worker *w)
+{
+	bool looked = w->looks < LOOKS;
+	struct filch_slot_ *item;
+
+	w->looks = LOOKS;
+	if (!deque_size(&w->forks))
+		return NULL;
+	item = looked ? deque_steal(&w->forks) : deque_pop(&w->forks);
+	if (item)
+		poison_if_hungry(w);
+	return item;
+}
+
 struct filch_slot_ *own_item(struct worker *w)
 {
 	struct filch_slot_ *item = w->next;
@@ -287,9 +305,7 @@ struct filch_slot_ *own_item(struct worker *w)
 	if (!item && (w->room || w->turn))
 		item = before_forks(w);
 	if (!item)
-		w->looks = LOOKS;
-	if (!item && deque_size(&w->forks) && (item = deque_pop(&w->forks)))
-		poison_if_hungry(w);
+		item = own_fork(w);
 	if (!item)
 		item = deque_steal(&w->ready);
 	if (!item && has_mail(w)) {

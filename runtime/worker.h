@@ -56,6 +56,7 @@ struct worker {
 	int64_t room;   /* so many items of the ready queue come before its forks */
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
 	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
+	bool rescues;   /* the last fork that had its turn was to be a stuck worker's */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	int64_t woke;   /* the watcher's clock as its last sleep ended */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
