@@ -22,12 +22,14 @@
 #include <stdlib.h>
 
 #include "descriptor.h"
+#include "futex.h"
 #include "steal.h"
 
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
 #define SPARES    64 /* stacks in hand, at most */
 #define SLOTS     16  /* slot areas in hand, at most */
+#define REST      ((int64_t)5000000) /* ns between two looks whether there is memory */
 
 static _Thread_local struct worker *self __attribute__((tls_model("initial-exec")));
 
@@ -333,6 +335,20 @@ static void give_next(struct worker *w)
 	w->next = NULL;
 }
 
+/* It does not count as asleep, since it could begin nothing that it were woken for. */
+static void rest(struct worker *w)
+{
+	int64_t bedtime = timers_bedtime(&w->timers), until = filch_after(REST);
+
+	if (bedtime < until)
+		until = bedtime;
+	if (poller_busy(w->poller))
+		poller_wait(w->poller, until);
+	else
+		futex_wait(&w->park.state, AWAKE, until);
+	poller_deliver(w->poller);
+}
+
 /* No memory for a spare: resume what waits, which gives stacks back, and start nothing. */
 static struct filch_slot_ *own_stack(struct worker *w)
 {
@@ -348,7 +364,7 @@ static struct filch_slot_ *own_stack(struct worker *w)
 	}
 	if (load_seq(&w->rt->stopping) && runtime_quiet(w->rt))
 		runtime_end(w->rt);
-	sched_yield();
+	rest(w);
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
  * What allocates may fail: each call in turn, and all of them from some point on. The functions below stand before those of
  * the C library for the whole program.
  */
+#include "../idle.h"
 #include "../support.h"
 
 #include <dlfcn.h>
@@ -307,6 +308,31 @@ Test(nomem, a_crowd_that_wakes_at_once_goes_on_without_memory)
 	until(&c.gone, MANY);
 	fail_no_more();
 	stop(rt);
+}
+
+Test(nomem, a_worker_that_could_begin_nothing_is_idle)
+{
+	struct crowd c = { .sem = FILCH_SEM_INIT(0) };
+	filch *rt = start_workers(1);
+	int64_t before;
+	long n = 0;
+
+	for (; n < 500; n++) { /* so many that a block of tasks' memory comes back now and then */
+		if (n == 300)
+			fail_from(0, true);
+		if (filch_submit(rt, wait_in_crowd, &c))
+			break;
+		usleep(100);
+	}
+	before = processor_time();
+	usleep(400000);
+	CHECK(processor_time() - before < 200 * MS); /* it takes some 5 to look for memory now and then */
+	CHECK(get(&c.come) < n); /* the others find no stack */
+	for (long i = 0; i < n; i++)
+		filch_sem_post(&c.sem);
+	fail_no_more();
+	stop(rt);
+	CHECK_EQ(c.gone, n);
 }
 
 FILCH_VOID_TASK(one_of_many, f, long *, n)
