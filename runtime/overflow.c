@@ -60,14 +60,19 @@ static void report(const char *at)
 
 static void handle(int signal, siginfo_t *info, void *context)
 {
-	report(info->si_addr);
+	bool sent = info->si_code <= 0; /* by somebody, and not an overflow */
+
+	if (!sent)
+		report(info->si_addr);
 	if (before.sa_flags & SA_SIGINFO) {
 		before.sa_sigaction(signal, info, context);
 	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
 		before.sa_handler(signal);
 	} else {
-		/* The instruction faults again, and the process ends as it would have. */
+		/* The process ends as it would have: what faulted does so again. */
 		sigaction(signal, &before, NULL);
+		if (sent)
+			raise(signal);
 	}
 }
 

@@ -324,6 +324,10 @@ static int uring_watch(struct poller *p, int fd, struct descriptor *d, enum watc
 		return error;
 	word = lock(&u->submitting);
 	sqe = io_uring_get_sqe(&u->ring);
+	if (!sqe) {
+		unlock(&u->submitting, word);
+		return -ENOMEM;
+	}
 	prepare(sqe, fd, d, what);
 	/* Relaxed: see there. Before it can end. */
 	add_relaxed(&p->watched, 1u);
@@ -344,9 +348,11 @@ static void cancel(struct uring *u, uint64_t user_data, unsigned flags)
 	uint64_t word = lock(&u->submitting);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
 
-	io_uring_prep_cancel64(sqe, user_data, (int)flags);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	submit(u, sqe, CANCEL);
+	if (sqe) {
+		io_uring_prep_cancel64(sqe, user_data, (int)flags);
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		submit(u, sqe, CANCEL);
+	}
 	unlock(&u->submitting, word);
 }
 
@@ -366,8 +372,10 @@ static void need_kick(struct uring *u)
 		return;
 	word = lock(&u->submitting);
 	sqe = io_uring_get_sqe(&u->ring);
-	io_uring_prep_poll_multishot(sqe, u->kick, POLLIN);
-	u->kickable = !submit(u, sqe, KICK);
+	if (sqe) {
+		io_uring_prep_poll_multishot(sqe, u->kick, POLLIN);
+		u->kickable = !submit(u, sqe, KICK);
+	}
 	add_relaxed(&u->requests, u->kickable); /* relaxed: see there */
 	unlock(&u->submitting, word);
 }

@@ -3,6 +3,7 @@
 #include "../support.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 TestSuite(stack, .timeout = WATCHDOG);
@@ -40,6 +41,12 @@ static void overflow_in_large_steps(void *unused)
 
 	(void)unused;
 	(void)result;
+}
+
+static void send_itself_a_fault(void *unused)
+{
+	(void)unused;
+	raise(SIGSEGV);
 }
 
 /* What a child says on stderr before it dies of a fault. */
@@ -88,6 +95,18 @@ Test(stack, an_overflow_hits_the_guard_and_is_reported_to_those_who_asked)
 		CHECK(strchr(said, '\n') == said + strlen(said) - 1); /* one line */
 #endif
 	}
+}
+
+Test(stack, a_fault_that_was_sent_ends_the_process_unreported)
+{
+	char said[2000];
+
+	if (environment("FILCH_TEST_EMULATED", 0))
+		cr_skip_test("an emulator has something to say of each crash");
+	child_overflows(send_itself_a_fault, FILCH_REPORT_OVERFLOW, said, sizeof(said));
+#if !defined(UNDER_ASAN) && !defined(UNDER_TSAN)
+	CHECK(!said[0]);
+#endif
 }
 
 /* ---- recycling ---- */
