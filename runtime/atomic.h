@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only file of the runtime that spells memory orders. Everything else says load_acquire(),
- * store_release() and so on, so that one grep lists every ordering decision; each weak one has a
- * line "A before B; pairs with f()" beside it and a row in doc/MEMORY.md.
+ * The only file of the runtime that spells memory orders, but for the public filch_task.h.
+ * Everything else says load_acquire(), store_release() and so on, so that one grep lists every
+ * ordering decision; each weak one has a line "A before B; pairs with f()" beside it and a row in
+ * doc/MEMORY.md.
  *
  * There are no stand-alone fences: orders sit on the operations. A seq_cst store is an exchange,
  * since compilers may emit a full fence for it on x86, which costs four times as much as a locked

@@ -119,7 +119,7 @@ static struct filch_slot_ *limit_of(struct worker *w, struct stack *s, bool hung
 
 /*
  * Let the words stand for what they mean, unless somebody waits for forks: then false, and they are
- * poisoned.
+ * poisoned, or will be by who waits (H3).
  */
 static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 {

@@ -6,7 +6,7 @@
  * nodes come back in any order and from any worker; they are only counted (left), many in one step
  * when a worker has gone on to nodes of another block. Whoever counts the last one has the block:
  * the count begins with all nodes, so that is at the earliest when all were handed out, and each
- * step on it is acq_rel, so all use of the nodes is before their next use.
+ * step on it is seq_cst, so all use of the nodes is before their next use.
  *
  * Who runs tasks collects blocks, who submits them needs blocks, and these are often not the same.
  * So what exceeds a few goes to the pool, and comes back from there, in chains of up to CHAIN blocks:

@@ -194,7 +194,7 @@ int workers_set(struct filch *rt, unsigned n)
 }
 
 /*
- * Tasks may resize until the runtime has ended, which is when worker 0 leaves. Threads outside may
+ * A resize by a task may go on until the runtime has ended, which is when worker 0 leaves. Threads outside may
  * still be at it then; waiting for them must not suspend a task.
  */
 void workers_join(struct filch *rt)
