@@ -45,7 +45,8 @@ bool buffer_print(struct buffer *b, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n < 0 || !buffer_room(b, (size_t)n + 1))
+	b->incomplete |= n < 0 || !buffer_room(b, (size_t)n + 1);
+	if (b->incomplete)
 		return false;
 	va_start(args, format);
 	vsnprintf(b->data + b->length, (size_t)n + 1, format, args);

@@ -42,6 +42,7 @@ struct connection {
 	bool asked;       /* had an answer before */
 	bool closing;     /* nothing more is received */
 	bool late;        /* the deadline had passed at the last receive */
+	bool hurried;     /* and that was well in a drain */
 	bool over;        /* nor sent by the client, which has said so */
 	bool refused; /* there may be unread input that a plain close would answer with a reset */
 	bool broken;  /* nothing can be sent any more */
@@ -139,6 +140,11 @@ static void refuse(struct connection *c, int status)
 	send_reply(c, &r);
 }
 
+static int stage_of(const struct connection *c)
+{
+	return atomic_load(&c->server->clients.stage);
+}
+
 /* ---- answering ------------------------------------------------------------------------------ */
 
 static void run_route(struct connection *c, const struct route *route, struct reply *r)
@@ -172,8 +178,11 @@ static void answer(struct connection *c)
 	d->start += d->request.used;
 	c->over = !d->request.keep_alive;
 	c->closing |= c->over;
-	/* While draining, the last that has arrived is the last, and others may be on their way. */
-	last = atomic_load(&c->server->clients.stage) != RUNNING && d->start == d->in.length;
+	/*
+	 * While draining, the last that has arrived is the last, and others may be on their way; or
+	 * that whose other half was waited for, since half a request may always lie behind it.
+	 */
+	last = c->hurried || (stage_of(c) != RUNNING && d->start == d->in.length);
 	/* After CONNECT nothing is HTTP for sure. */
 	if (last || d->request.method == HTTP_CONNECT || (c->closing && d->start < d->in.length))
 		c->closing = c->refused = true;
@@ -278,6 +287,7 @@ static bool receive(struct connection *c)
 	ssize_t n;
 
 	set_deadline(c);
+	c->hurried = stage_of(c) == HURRYING;
 	if (late && c->late) {
 		give_up(c, -ETIMEDOUT);
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files may have to come from a disk first. The kernel says so (RWF_NOWAIT), and then they are read
- * the way of filch_block: no worker waits for a disk.
+ * the way of filch_block: no worker waits for a disk. (Names are looked up likewise, in root.c.)
  */
 #ifndef DISK_H
 #define DISK_H

@@ -123,11 +123,21 @@ static bool read_all(int fd, char *to, size_t size)
 	return done == size;
 }
 
+static bool has_changed(int fd, const struct stat *before)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || st.st_size != before->st_size ||
+	       memcmp(&st.st_mtim, &before->st_mtim, sizeof(st.st_mtim)) ||
+	       memcmp(&st.st_ctim, &before->st_ctim, sizeof(st.st_ctim));
+}
+
 static void describe(struct file *f, const char *path, enum coding coding, const struct stat *st,
                      time_t now)
 {
 	char date[DATE_LENGTH + 1];
-	time_t modified = st->st_mtime < now ? st->st_mtime : now; /* never later than Date */
+	/* Never later than Date, nor of a year that Last-Modified has no digits for. */
+	time_t modified = st->st_mtime < 0 ? 0 : st->st_mtime < now ? st->st_mtime : now;
 
 	f->type = type_of(path);
 	snprintf(f->etag, sizeof(f->etag), "\"%llx-%llx-%llx\"", (unsigned long long)st->st_ino,
@@ -170,6 +180,7 @@ static struct file *load(int root, const char *path, const enum coding *best, in
 	describe(f, path, coding, &st, now);
 	f->young = now - st.st_mtime < YOUNG;
 	if (small && read_all(fd, f->content, size)) {
+		f->young |= has_changed(fd, &st); /* while it was read */
 		close(fd);
 		f->fd = -1;
 	}
@@ -211,6 +222,8 @@ static void explain(const struct request *q, struct reply *r, int error)
 		redirect(q, r);
 	else if (error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EAGAIN)
 		reply_error(r, 503, NULL);
+	else if (error == -EIO || error == -ESTALE || error == -ETIMEDOUT || error == -EINTR)
+		reply_error(r, 500, NULL); /* which no cache keeps */
 	else
 		reply_error(r, 404,
 		            NULL); /* also for what must not be read: it is nobody's business */

@@ -72,6 +72,10 @@ void reply_text(struct reply *r, const char *text)
 
 void reply_page(struct reply *r, const char *type)
 {
+	if (r->page.incomplete) {
+		reply_error(r, 503, NULL);
+		return;
+	}
 	r->type = type;
 	r->body = r->page.data;
 	r->length = r->page.length;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <filch.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <string.h>
@@ -77,13 +78,16 @@ int root_open(const char *directory)
 	return fd < 0 ? -errno : fd;
 }
 
-static int beneath(int root, const char *path, int flags)
+/* cached: with what the kernel has in memory, or -EAGAIN. */
+static int beneath(int root, const char *path, int flags, bool cached)
 {
 	struct open_how how = { .flags = (unsigned)flags,
 		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	long fd = -EAGAIN;
 
-	for (int i = 0; i < TRIES && fd == -EAGAIN; i++) {
+	if (cached)
+		how.resolve |= RESOLVE_CACHED;
+	for (int i = 0; i < (cached ? 1 : TRIES) && fd == -EAGAIN; i++) {
 		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
 		if (fd < 0)
 			fd = -errno;
@@ -125,11 +129,15 @@ static int walk(int root, const char *path, int flags)
 	return fd;
 }
 
-static int open_any(int root, const char *path, int flags)
+static int open_any(int root, const char *path, int flags, bool cached)
 {
-	int fd = beneath(root, *path ? path : ".", flags);
+	int fd = beneath(root, *path ? path : ".", flags, cached);
 
-	return fd == -ENOSYS || fd == -EPERM ? walk(root, path, flags) : fd;
+	if (fd == -EINVAL && cached) /* Linux 5.12 */
+		return -EAGAIN;
+	if (fd != -ENOSYS && fd != -EPERM)
+		return fd;
+	return cached ? -EAGAIN : walk(root, path, flags);
 }
 
 static int only_regular(int fd, struct stat *st)
@@ -140,17 +148,39 @@ static int only_regular(int fd, struct stat *st)
 	return S_ISDIR(st->st_mode) ? -EISDIR : -ENOENT;
 }
 
+struct look_up {
+	int root;
+	const char *path;
+	struct stat *st;
+	bool cached;
+	int fd;
+};
+
 /*
  * A look comes first, since to open some things does something to them: who waits for a reader of a
  * FIFO would find one, and be killed by SIGPIPE. What takes the place of a file after the look is
  * opened, but it is beneath the root too, and it is not read.
  */
+static void look_up(void *look)
+{
+	struct look_up *l = look;
+
+	l->fd = only_regular(open_any(l->root, l->path, LOOK, l->cached), l->st);
+	if (l->fd < 0)
+		return;
+	close(l->fd);
+	l->fd = only_regular(open_any(l->root, l->path, READ, l->cached), l->st);
+}
+
 int root_file(int root, const char *path, struct stat *st)
 {
-	int fd = only_regular(open_any(root, path, LOOK), st);
+	struct look_up l = { root, path, st, .cached = true };
 
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return only_regular(open_any(root, path, READ), st);
+	look_up(&l);
+	if (l.fd != -EAGAIN)
+		return l.fd;
+	l.cached = false;
+	if (filch_block(look_up, &l))
+		look_up(&l);
+	return l.fd;
 }

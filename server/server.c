@@ -81,7 +81,8 @@ static int write_port(const struct server *s)
 
 	if (asprintf(&draft, "%s.%d", path, (int)getpid()) < 0)
 		return fail(s->options, path, ENOMEM);
-	file = fopen(draft, "we");
+	unlink(draft); /* and what lies there, a link perhaps, is not written to */
+	file = fopen(draft, "wxe");
 	good = file && fprintf(file, "%u\n", s->listener.port) > 0;
 	good = file && fclose(file) == 0 && good && rename(draft, path) == 0;
 	if (!good) {
@@ -204,17 +205,18 @@ static enum event next_event(struct server *s, int64_t deadline)
 
 static int drain(struct server *s)
 {
-	int64_t end = filch_after(s->options->drain_timeout);
-	int64_t grace = filch_after(GRACE);
+	int64_t timeout = s->options->drain_timeout, end = filch_after(timeout);
 	enum event event;
 
 	clients_drain(&s->clients, DRAINING);
 	listener_stop(s);
-	event = next_event(s, grace < end ? grace : end);
+	event = next_event(s, filch_after(timeout / 2 < GRACE ? timeout / 2 : GRACE));
 	if (event == TIMED_OUT) {
 		clients_drain(&s->clients, HURRYING);
 		event = next_event(s, end);
 	}
+	if (event == TIMED_OUT && !atomic_load(&s->clients.count))
+		event = ALL_GONE; /* but the doors have yet to be closed */
 	if (event == ALL_GONE)
 		return 0;
 	fprintf(stderr, "%s: %s with %zu connections open\n", s->options->program,

@@ -133,6 +133,36 @@ def _(command):
             equal(server.wait(), 0, "exit code")
 
 
+@case("end: half a request behind each whole one does not keep a drain up")
+def _(server):
+    with Connection(server) as c:
+        c.send(OK + OK[:20])
+        c.response()
+        server.signal()
+        began = time.monotonic()
+        with contextlib.suppress(Failed, OSError):
+            while time.monotonic() - began < soon(10):
+                c.send(OK[20:] + OK[:20])
+                check(c.response().status == 200, "status")
+                time.sleep(0.02)
+        check(time.monotonic() - began < soon(5), "it goes on")
+    equal(server.wait(), 0, "exit code")
+
+
+@case("end: no time to drain is enough where nobody is connected", bare=True)
+def _(command):
+    for timeout in "0", "0.05":
+        with Server(command, drain_timeout=timeout) as server:
+            with Connection(server) as c:
+                c.get("/healthz")
+            idle = Connection(server) if timeout != "0" else None
+            time.sleep(0.1 * SLACK)
+            server.signal()
+            equal(server.wait(), 0, "exit code")
+            if idle:
+                idle.close()
+
+
 @case("end: a body that never pauses is late all the same", body_timeout=0.5, limit=60)
 def _(server):
     c = Connection(server)

@@ -167,6 +167,9 @@ def _(server, tree):
         os.utime(os.path.join(tree.root, "young.txt"), (2 ** 32, 2 ** 32))
         r = c.get("/files/young.txt")
         check(r.headers["last-modified"] == r.headers["date"], "modified in the future")
+        os.utime(os.path.join(tree.root, "nothing.bin"), (-10 ** 11, -10 ** 11))  # if it can be kept
+        r = c.get("/files/nothing.bin")
+        equal(r.headers["last-modified"], "Thu, 01 Jan 1970 00:00:00 GMT", "modified long ago")
         # another file of the same length and time
         tree.write("ten.txt", TEN[::-1])
         time.sleep(1.1)
