@@ -132,8 +132,10 @@ $(LLHTTP)/%.c: | $(DEPS)
 
 # A request passes through many small functions, half of them llhttp's. Only where nothing waits: a
 # task may go on in another thread, whose errno lies elsewhere. Only where the flags are ours; clang
-# would need a linker of its own for it.
-WHOLE   := $(if $(SAN)$(findstring clang,$(CC))$(filter-out file,$(origin CFLAGS)),,-O3 -flto=auto)
+# would need a linker of its own for it. And what is cleared for each request, 500 bytes, is left to the
+# C library: gcc's own way (rep stos) takes a tenth of a pipelined request.
+WHOLE   := $(if $(SAN)$(findstring clang,$(CC))$(filter-out file,$(origin CFLAGS)),,\
+             -O3 -flto=auto -fno-builtin-memset)
 WHOLE_O := $(patsubst %,$(O)/server/%.o,buffer chunks reply request target text) $(LLHTTP_O)
 $(WHOLE_O): private C_FLAGS += $(WHOLE)
 

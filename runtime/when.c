@@ -187,7 +187,14 @@ static int submit(struct filch *rt, struct descriptor *d, const struct when *e)
 int filch_submit_when(filch *rt, int fd, short events, int64_t deadline, filch_ready_fn *fn,
                       void *arg)
 {
-	struct when e = { .run = run_when, .fn = fn, .arg = arg };
+	struct when e = { .run = run_when,
+		          .fn = fn,
+		          .arg = arg,
+		          .waiter = { .what = FOR_EVENT,
+		                      .events = events,
+		                      .rt = rt,
+		                      .value = (void *)(intptr_t)fd,
+		                      .timer = { .when = deadline } } };
 	struct descriptor *d;
 	int result = -EBADF;
 
@@ -196,9 +203,7 @@ int filch_submit_when(filch *rt, int fd, short events, int64_t deadline, filch_r
 	d = descriptor_enter(fd, &result);
 	if (!d)
 		return result;
-	e.waiter = (struct waiter){ .what = FOR_EVENT, .events = events, .rt = rt,
-		                    .closes = load_seq(&d->closes),
-		                    .value = (void *)(intptr_t)fd, .timer = { .when = deadline } };
+	e.waiter.closes = load_seq(&d->closes);
 	result = submit(rt, d, &e);
 	descriptor_leave(d, fd);
 	return result;
