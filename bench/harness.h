@@ -32,7 +32,13 @@ struct bench_entry {
 };
 
 /* What a task costs here: picks default sizes with which a repetition takes 0.1 to 1 s. */
-enum bench_cost { NANOSECONDS, HUNDREDS_OF_NANOSECONDS, MICROSECONDS, BENCH_COSTS };
+enum bench_cost {
+	NANOSECONDS,
+	TENS_OF_NANOSECONDS,
+	HUNDREDS_OF_NANOSECONDS,
+	MICROSECONDS,
+	BENCH_COSTS
+};
 
 struct executor {
 	const char *name;

@@ -186,7 +186,7 @@ class Server:
         command = SERVERS[name][1](where)
         command[0] = program(name)
         if cpu is not None:
-            command = ["taskset", "-c", str(cpu), *command]
+            command = ["taskset", "-c", cpu, *command]
         self.log = open(f"{self.directory.name}/output", "w+b")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, start_new_session=True)
@@ -194,7 +194,7 @@ class Server:
     def __enter__(self):
         try:
             self.wait_for_start()
-        except Wrong:
+        except BaseException:
             self.__exit__()
             raise
         return self

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """How bench/run and bench/http tell what they measured: medians, times, tables, plots."""
+import os
 import statistics
 import subprocess
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parent
-BUILD = BENCH.parent / "build"
+BUILD = Path(os.environ.get("B") or BENCH.parent / "build").resolve()
 
 
 def middle(values):

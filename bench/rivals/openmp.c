@@ -5,6 +5,7 @@
  * none, and are parallel regions of their own; trees do. There is no way in from foreign threads, and no waiting.
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/leaf.h"
 #include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
@@ -13,6 +14,7 @@
 #include "problems.h"
 #include "submit/post.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static long fib(long n)
@@ -198,6 +200,30 @@ static uint64_t sort_bench(struct bench_run *run)
 	return 0;
 }
 
+/* ---- children behind a long leaf ------------------------------------------------------------ */
+
+static uint64_t leaf_bench(struct bench_run *run)
+{
+	uint64_t n = (uint64_t)run->size, sum = 0, *child = calloc(n, sizeof(*child));
+
+	if (!child)
+		bench_fail("no memory", ENOMEM);
+#pragma omp parallel num_threads(run->workers)
+#pragma omp single
+	{
+		for (uint64_t i = 0; i < n; i++) {
+#pragma omp task
+			child[i] = leaf_child(i);
+		}
+		sum = leaf_long(n);
+#pragma omp taskwait
+	}
+	for (uint64_t i = 0; i < n; i++)
+		sum += child[i];
+	free(child);
+	return sum;
+}
+
 /* ---- loops ---------------------------------------------------------------------------------- */
 
 static uint64_t loop_bench(struct bench_run *run)
@@ -280,6 +306,7 @@ int main(int argc, char **argv)
 		{ "uts", uts_bench, 0 },
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
+		{ "leaf", leaf_bench, 0 },
 		{ "loop", loop_bench, 0 },
 		{ "uneven", uneven_bench, 0 },
 		{ "flat-fork", flat_fork, 0 },

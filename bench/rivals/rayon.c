@@ -3,6 +3,7 @@
  * The C side of rayon.rs: the program, and the leaf code that both run.
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/leaf.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/sort.h"
 #include "forkjoin/uts.h"
@@ -18,6 +19,7 @@ uint64_t rayon_skynet(uint64_t leaves);
 uint64_t rayon_uts(int64_t tree);
 void rayon_matmul(struct blocks q, int64_t n);
 void rayon_sort(int *v, int64_t n);
+uint64_t rayon_leaf(uint64_t children);
 uint64_t rayon_flat_fork(int64_t size, int64_t in_flight);
 void rayon_flat_submit(int64_t size);
 void rayon_post(void (*task)(void *arg), void *arg);
@@ -27,6 +29,8 @@ struct node leaf_uts_child(const struct node *parent, int32_t number);
 int32_t leaf_uts_children(int64_t tree, const struct node *n);
 void leaf_matmul(struct blocks q, int64_t n);
 struct blocks leaf_quadrant(struct blocks q, int i, int j, int k, int64_t h, int64_t n);
+uint64_t leaf_of_child(uint64_t number);
+uint64_t leaf_of_all(uint64_t children);
 
 struct node leaf_uts_root(int64_t tree)
 {
@@ -51,6 +55,16 @@ void leaf_matmul(struct blocks q, int64_t n)
 struct blocks leaf_quadrant(struct blocks q, int i, int j, int k, int64_t h, int64_t n)
 {
 	return quadrant(q, i, j, k, h, n);
+}
+
+uint64_t leaf_of_child(uint64_t number)
+{
+	return leaf_child(number);
+}
+
+uint64_t leaf_of_all(uint64_t children)
+{
+	return leaf_long(children);
 }
 
 static uint64_t fib(struct bench_run *run)
@@ -92,6 +106,11 @@ static uint64_t sort(struct bench_run *run)
 	return 0;
 }
 
+static uint64_t leaf(struct bench_run *run)
+{
+	return rayon_leaf((uint64_t)run->size);
+}
+
 static uint64_t flat_fork(struct bench_run *run)
 {
 	return rayon_flat_fork(run->size, FLAT_IN_FLIGHT);
@@ -128,13 +147,14 @@ int main(int argc, char **argv)
 		{ "uts", uts, 0 },
 		{ "matmul", matmul, 0 },
 		{ "sort", sort, 0 },
+		{ "leaf", leaf, 0 },
 		{ "flat-fork", flat_fork, 0 },
 		{ "flat-submit", flat_submit, 0 },
 		{ "submit", submit, 0 },
 		{ "wake", wake, 0 },
 		{ NULL, NULL, 0 },
 	};
-	static const struct executor rayon = { "rayon",    HUNDREDS_OF_NANOSECONDS,
+	static const struct executor rayon = { "rayon",    TENS_OF_NANOSECONDS,
 		                               false,      start,
 		                               rayon_stop, benches };
 

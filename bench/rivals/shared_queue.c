@@ -16,7 +16,8 @@ static struct {
 	pthread_mutex_t
 		mutex; /* protects everything here, and the links and flags of queued work */
 	pthread_cond_t changed; /* work came, or somebody's work is done, or it is over */
-	pthread_cond_t outside; /* what work_run() waits for is done */
+	pthread_cond_t outside; /* what work_run() waits for, the root, is done */
+	const struct work *root;
 	struct work queue;      /* a ring: next is the oldest, previous the newest */
 	unsigned sleepers;
 	bool over;
@@ -65,7 +66,8 @@ static void run_locked(struct work *work)
 	work->done = true;
 	if (pool.sleepers)
 		pthread_cond_broadcast(&pool.changed); /* its parent may be any of them */
-	pthread_cond_signal(&pool.outside);
+	if (work == pool.root)
+		pthread_cond_signal(&pool.outside);
 }
 
 static void *worker(void *arg)
@@ -105,6 +107,7 @@ void work_join(struct work *work)
 /* The caller is none of the N: it waits on its own condition, to take no wake-up from them. */
 void work_run(struct work *work, work_fn *fn)
 {
+	pool.root = work;
 	work_fork(work, fn);
 	pthread_mutex_lock(&pool.mutex);
 	while (!work->done)

@@ -5,6 +5,7 @@
  * https://oneapi-src.github.io/oneTBB/main/tbb_userguide/Task-Based_Programming.html
  */
 #include "forkjoin/integrate.h"
+#include "forkjoin/leaf.h"
 #include "forkjoin/loop.h"
 #include "forkjoin/matmul.h"
 #include "forkjoin/nqueens.h"
@@ -14,6 +15,7 @@
 
 #include <memory>
 #include <oneapi/tbb.h>
+#include <vector>
 
 extern int *sort_data;
 
@@ -166,6 +168,25 @@ uint64_t sort_bench(struct bench_run *run)
 	return 0;
 }
 
+/* ---- children behind a long leaf ------------------------------------------------------------ */
+
+uint64_t leaf_bench(struct bench_run *run)
+{
+	return inside([=] {
+		uint64_t n = static_cast<uint64_t>(run->size), sum;
+		std::vector<uint64_t> child(n);
+		tbb::task_group group;
+
+		for (uint64_t i = 0; i < n; i++)
+			group.run([&child, i] { child[i] = leaf_child(i); });
+		sum = leaf_long(n);
+		group.wait();
+		for (uint64_t of_child : child)
+			sum += of_child;
+		return sum;
+	});
+}
+
 /* ---- loops ---------------------------------------------------------------------------------- */
 
 using range = tbb::blocked_range<size_t>;
@@ -271,6 +292,7 @@ int main(int argc, char **argv)
 		{ "uts", uts_bench, 0 },
 		{ "matmul", matmul_bench, 0 },
 		{ "sort", sort_bench, 0 },
+		{ "leaf", leaf_bench, 0 },
 		{ "loop", loop_bench, 0 },
 		{ "uneven", uneven_bench, 0 },
 		{ "flat-fork", flat_fork, 0 },

@@ -151,6 +151,8 @@ extern "C" {
     fn leaf_uts_children(tree: i64, node: *const Node) -> i32;
     fn leaf_matmul(q: Blocks, n: i64);
     fn leaf_quadrant(q: Blocks, i: i32, j: i32, k: i32, h: i64, n: i64) -> Blocks;
+    fn leaf_of_child(number: u64) -> u64;
+    fn leaf_of_all(children: u64) -> u64;
     fn tally_task(number: *mut c_void);
 }
 
@@ -189,6 +191,21 @@ fn matmul(q: Blocks, size: i64, n: i64) {
 #[no_mangle]
 pub extern "C" fn rayon_matmul(q: Blocks, n: i64) {
     inside(move || matmul(q, n, n))
+}
+
+#[no_mangle]
+pub extern "C" fn rayon_leaf(n: u64) -> u64 {
+    let mut of_child = vec![0; n as usize];
+    let mut sum = 0;
+    inside(|| {
+        rayon::scope(|s| {
+            for (i, out) in of_child.iter_mut().enumerate() {
+                s.spawn(move |_| *out = unsafe { leaf_of_child(i as u64) });
+            }
+            sum = unsafe { leaf_of_all(n) };
+        })
+    });
+    of_child.iter().fold(sum, |sum: u64, x| sum.wrapping_add(*x))
 }
 
 /// # Safety
