@@ -139,7 +139,8 @@ static uint64_t weighed(long n)
 	return sum;
 }
 
-void matmul_leaf(struct blocks q, long n)
+/* Aligned: where it lies in a program makes it up to half as slow again. */
+__attribute__((aligned(64))) void matmul_leaf(struct blocks q, long n)
 {
 	for (int i = 0; i < MATMUL_LEAF; i++)
 		for (int k = 0; k < MATMUL_LEAF; k++) {

@@ -37,6 +37,26 @@
  * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after
  * its join, and a join ends only when the slot has been popped by the owner, or has been finished.
  *
+ * A task that computes for long without a fork or join sees no poison. When the watcher has found it
+ * so, somebody who would sleep otherwise takes half of its private forks without its help
+ * (raid_forks): "the owner is in no slow path" and "who raids takes slots" exclude each other as in
+ * barrier.h.
+ *
+ *	owner					who raids
+ *
+ *	C1 changes: one more, odd now		D1 raid = mine, RAIDING; limit, bound = poison
+ *	C2 read raid: if somebody's, stop it	D2 barrier_heavy()
+ *	   (CAS), or wait if he is at D4	D3 raid: RAIDING to TAKING, by CAS
+ *	C3 split, limit, bound as needed; if	D4 changes: if even, read split and top, take slots,
+ *	   somebody raids by now, poison	   move split
+ *	C4 changes: one more			D5 raid = 0
+ *
+ * If D4 reads even, the owner was in no slow path at D2 (or C1 would be seen), and if it has come into
+ * one since, C2 has seen D1, and waits until D5. Nor did an older one leave the words as they should
+ * be: C3 either comes before D1, or sees it. So the owner's next fork or join, by the order of its
+ * processor at D2, meets the poison and goes to C1; what came before that is in the slots and in top.
+ * What was taken is published, but in the deque of another worker, like what a thief has taken.
+ *
  * Joining a published slot: finished, take the result. Still the youngest in this worker's deque,
  * pop it and call. Otherwise leave the stack, and exchange it into the slot's state; whoever
  * finishes the slot exchanges DONE, and the second of the two finds the first. The finisher's
@@ -46,6 +66,7 @@
 #include "fork.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "steal.h"
 #include "task.h"
@@ -59,6 +80,110 @@ static void *done, *root; /* aligned, so that serial.c's mark is free */
 #define RUNNING NULL
 #define DONE    ((void *)&done)
 #define ROOT    ((void *)&root) /* X_run: nobody waits for it here */
+
+/* ---- the owner in a slow path, and who takes its private forks meanwhile ---- */
+
+enum { RAIDING = 1, TAKING, RAID_STATES };
+
+/* C2. Who is at D4 is a few instructions from done. */
+void stop_raid(struct stack *s)
+{
+	uint32_t raid = load_seq(&s->raid);
+
+	for (unsigned spins = 0; raid; spins++) {
+		if (raid % RAID_STATES == RAIDING && cas_seq(&s->raid, &raid, 0))
+			return;
+		if (spins < 64)
+			spin_pause();
+		else
+			sched_yield();
+		raid = load_acquire(&s->raid); /* acquire: as in begin_change() */
+	}
+}
+
+void set_slots(struct stack *s, struct slots *slots)
+{
+	struct filch_slot_ *first = slots ? slots->slot : NULL;
+
+	begin_change(s);
+	s->slots = slots;
+	set_split(s, first);
+	store_relaxed(&s->words.top, first); /* relaxed: its owner's own but for D4 */
+	end_change(s);
+}
+
+/* D4. To w's deque, the oldest first; that one is returned, to be run at once. */
+static struct filch_slot_ *take_private(struct worker *w, struct stack *s)
+{
+	struct filch_slot_ *first = s->split;
+	/* Acquire: the slots before top. Pairs with the store in filch_task.h. */
+	struct filch_slot_ *top = load_acquire(&s->words.top);
+	int64_t n = first ? (top - first + 1) / 2 : 0;
+	void *items[MOST];
+
+	if (n > MOST)
+		n = MOST;
+	for (int64_t i = 0; i < n; i++) {
+		first[i].state = RUNNING;
+		items[i] = first + i;
+	}
+	if (n > 1 && deque_push(&w->forks, items + 1, n - 1))
+		n = 1;
+	if (n <= 0)
+		return NULL;
+	set_split(s, first + n);
+	return first;
+}
+
+static bool has_private(struct stack *s)
+{
+	/* Relaxed, both: a hint. */
+	struct filch_slot_ *split = load_relaxed(&s->split), *top = load_relaxed(&s->words.top);
+
+	return split && top > split;
+}
+
+bool may_be_raided(struct stack *s)
+{
+	/* Relaxed, both: a hint. */
+	return has_private(s) && load_relaxed(&s->still) == load_relaxed(&s->changes);
+}
+
+bool fork_look(struct stack *s, uint32_t *changes)
+{
+	*changes = load_seq(&s->changes);
+	if (!barrier_works_ || !has_private(s))
+		return false;
+	poison_stack(s);
+	return true;
+}
+
+bool fork_found_still(struct stack *s, uint32_t changes)
+{
+	if (changes % 2 || load_seq(&s->changes) != changes)
+		return false;
+	store_relaxed(&s->still, changes); /* relaxed: a hint */
+	return true;
+}
+
+struct filch_slot_ *raid_forks(struct worker *w, struct stack *s)
+{
+	uint32_t none = 0, mine = (w->index + 1) * RAID_STATES + RAIDING;
+	struct filch_slot_ *slot = NULL;
+
+	if (!cas_seq(&s->raid, &none, mine))
+		return NULL;
+	poison_stack(s);
+	barrier_heavy();
+	if (!cas_seq(&s->raid, &mine, mine - RAIDING + TAKING))
+		return NULL; /* its owner has come, and does all that itself */
+	/* Acquire: the owner's last change before ours. Pairs with end_change(). */
+	if (load_acquire(&s->changes) % 2 == 0)
+		slot = take_private(w, s);
+	/* Release: the change before the owner goes on. Pairs with stop_raid(). */
+	store_release(&s->raid, 0);
+	return slot;
+}
 
 /* ---- publication ---- */
 
@@ -76,7 +201,7 @@ static int publish(struct worker *w, struct stack *s, int64_t n)
 		}
 		if (deque_push(&w->forks, items, some))
 			return -ENOMEM;
-		s->split += some;
+		set_split(s, s->split + some);
 		n -= some;
 		/* Relaxed: a statistic. */
 		store_relaxed(&w->stats.published, w->stats.published + (uint64_t)some);
@@ -86,13 +211,16 @@ static int publish(struct worker *w, struct stack *s, int64_t n)
 
 int publish_private(struct worker *w, struct stack *s)
 {
-	int64_t n = s->words.top - s->split;
-	int error;
+	int64_t n;
+	int error = 0;
 
-	if (n <= 0)
-		return 0;
-	error = publish(w, s, n);
-	wake_one(s->rt);
+	begin_change(s);
+	n = s->words.top - s->split;
+	if (n > 0)
+		error = publish(w, s, n);
+	end_change(s);
+	if (n > 0)
+		wake_one(s->rt);
 	return error;
 }
 
@@ -130,7 +258,7 @@ static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 	store_seq(&w->current, s);
 	store_seq(&s->words.limit, limit_of(w, s, hungry));
 	store_seq(&s->words.bound, s->split);
-	if (!parking_hungry(&w->rt->parking) || (hungry && fed(w, s, top)))
+	if (!load_seq(&s->raid) && (!parking_hungry(&w->rt->parking) || (hungry && fed(w, s, top))))
 		return true;
 	poison(s);
 	return false;
@@ -153,20 +281,23 @@ static bool was_asked_for_room(struct worker *w)
 static void share(struct stack *s, struct filch_slot_ *top)
 {
 	struct worker *w = worker_here();
-	int64_t n = top - s->split;
+	bool settled;
+	int64_t n;
 
 	if (was_asked_for_room(w)) {
 		make_room(w);
 		return; /* perhaps on another worker; the words are poisoned again */
 	}
-	if (settle(w, s, top)) {
-		if (!parking_hungry(&w->rt->parking))
-			w->batch = 1;
-		return;
-	}
+	begin_change(s);
+	settled = settle(w, s, top);
+	n = settled ? 0 : top - s->split;
+	if (n > 0)
+		publish(w, s, n < w->batch ? n : w->batch);
+	end_change(s);
+	if (settled && !parking_hungry(&w->rt->parking))
+		w->batch = 1;
 	if (n <= 0)
 		return;
-	publish(w, s, n < w->batch ? n : w->batch);
 	if (w->batch < MOST)
 		w->batch *= 2;
 	wake_one(s->rt);
@@ -234,8 +365,12 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 {
 	struct stack *s = stack_of(words);
 	struct worker *w;
+	bool private;
 
-	if (slot >= s->split) {
+	begin_change(s);
+	private = slot >= s->split;
+	end_change(s);
+	if (private) {
 		share(s, slot);
 		return false;
 	}
@@ -244,7 +379,7 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 		make_room(w);
 		w = worker_here();
 	}
-	s->split = slot;
+	set_split(s, slot); /* nobody raids: there is nothing above it */
 	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */
 	if (load_acquire(&slot->state) == DONE) {
 		w->unwanted = 0;
@@ -269,9 +404,10 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 
 static void lend_slots(struct worker *w, struct stack *s)
 {
-	s->slots = worker_take_slots(w);
-	s->slots->owner = s;
-	s->words.top = s->split = s->slots->slot;
+	struct slots *slots = worker_take_slots(w);
+
+	slots->owner = s;
+	set_slots(s, slots);
 }
 
 filch_frame filch_enter_(struct filch_slot_ *slot)

@@ -25,6 +25,9 @@ struct stack {
 	void (*entry)(struct stack *); /* what a new one begins with */
 	struct slots *slots;           /* its slots for forks, from its first frame on */
 	struct filch_slot_ *split;     /* slots below it are published */
+	uint32_t changes;              /* of split by its owner; odd while one is made: see fork.c */
+	uint32_t raid;                 /* somebody else makes one: 0, or his number and how far he is */
+	uint32_t still;                /* how many there were as it was found computing: see watch.c */
 	uint32_t gave_way;             /* it computes for long, and has made room for others */
 	unsigned frames;               /* runs of forking tasks on it, one nested in the other */
 	struct filch_slot_ *origin;    /* the fork of another stack that runs here, or NULL */

@@ -15,6 +15,7 @@
 #include <sched.h>
 
 #include "cpus.h"
+#include "fork.h"
 
 #define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
 #define MANY 128 /* items to take from a ready queue at once, at most */
@@ -234,6 +235,23 @@ static struct filch_slot_ *steal_held(struct worker *w)
 	return n > 0 ? items[0] : NULL;
 }
 
+/* What the others keep private while they compute: the same. */
+static struct filch_slot_ *steal_private(struct worker *w)
+{
+	unsigned known = load_seq(&w->rt->known);
+	struct filch_slot_ *item = NULL;
+
+	for (unsigned i = 0; i < known && !item; i++) {
+		struct stack *s = load_seq(&w->rt->worker[i]->current);
+
+		if (i != w->index && may_be_raided(s))
+			item = raid_forks(w, s);
+	}
+	if (item)
+		count_up(&w->stats.steals); /* relaxed inside: a statistic */
+	return item;
+}
+
 struct filch_slot_ *steal(struct worker *w, bool last)
 {
 	struct filch *rt = w->rt;
@@ -248,7 +266,11 @@ struct filch_slot_ *steal(struct worker *w, bool last)
 				item = steal_from(w, victim, last);
 		}
 	}
-	return item || !last ? item : steal_held(w);
+	if (!item && last)
+		item = steal_held(w);
+	if (!item && last)
+		item = steal_private(w);
+	return item;
 }
 
 /* What is poisoned already need not be again: its owner has yet to look at the hunger. */

@@ -10,6 +10,9 @@
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
+ * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
+ * millisecond apart, somebody may take them from it (fork.c).
+ *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
  *
@@ -20,6 +23,7 @@
  */
 #include "watch.h"
 
+#include "fork.h"
 #include "futex.h"
 #include "steal.h"
 
@@ -27,12 +31,15 @@ enum { TICKING, SLEEPING, ENDED };
 
 #define TICK     ((int64_t)5000000)  /* 5 ms: half a slice */
 #define SLICE    ((int64_t)10000000) /* what a computation may use while something waits */
+#define GLANCE   ((int64_t)1000000)  /* 1 ms without a fork or join: it computes */
 #define PATIENCE 20                  /* ticks with all workers asleep before it sleeps too */
 
 struct seen { /* of a worker, at the last tick */
 	unsigned tick;
 	bool asked;    /* for room, in this item */
 	int64_t since; /* when it was first seen in its present item */
+	struct stack *stack; /* with private forks, or NULL */
+	uint32_t changes;    /* of these */
 };
 
 static bool all_asleep(struct filch *rt)
@@ -77,6 +84,34 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	}
 }
 
+static bool see_private(struct filch *rt, struct seen *seen, unsigned n)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct stack *s = load_seq(&rt->worker[i]->current);
+
+		seen[i].stack = parking_hungry(&rt->parking) && fork_look(s, &seen[i].changes) ? s : NULL;
+		any |= seen[i].stack != NULL;
+	}
+	return any;
+}
+
+/* Somebody is hungry, and others have forks that only a fork or join would bring out. */
+static void free_private(struct filch *rt, struct seen *seen, unsigned n)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct stack *s = seen[i].stack;
+
+		any |= s && s == load_seq(&rt->worker[i]->current) &&
+		       fork_found_still(s, seen[i].changes);
+	}
+	if (any)
+		wake_one(rt);
+}
+
 /* Every worker has slept for a while: sleep until one wakes up. */
 static void sleep_too(struct filch *rt)
 {
@@ -118,6 +153,10 @@ static void *watch_main(void *runtime)
 		if (quiet > PATIENCE) {
 			sleep_too(rt);
 			quiet = 0;
+		}
+		if (see_private(rt, seen, n)) {
+			futex_wait(&rt->watch.state, TICKING, now + GLANCE);
+			free_private(rt, seen, n);
 		}
 		futex_wait(&rt->watch.state, TICKING, now + TICK);
 	}

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "descriptor.h"
+#include "fork.h"
 #include "futex.h"
 #include "steal.h"
 
@@ -79,8 +80,7 @@ static void drop_slots(struct worker *w, struct stack *s)
 		return;
 	s->slots->next = w->slots;
 	w->slots = s->slots;
-	s->slots = NULL;
-	s->words.top = s->split = NULL;
+	set_slots(s, NULL);
 }
 
 static void keep_spare(struct worker *w, void *stack)

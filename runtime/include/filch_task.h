@@ -85,15 +85,28 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 #endif
 
 /*
- * Is the slot at or beyond this word of its stack? A relaxed load, spelled for x86 since gcc folds
- * neither an atomic load into a compare nor its offset into the address.
+ * Set top, and then see whether the slot is at or beyond this word. What was written into slots
+ * comes before top, and top before the compare, though that is only the compiler's order: whoever
+ * overwrites the word and then reads top, in order to take forks of a task that computes, sees to
+ * the processor's (raid_forks() in fork.c). The compare is a relaxed load, spelled for x86 since gcc
+ * folds neither an atomic load into a compare nor its offset into the address.
  */
-#if defined(__x86_64__)
-#define FILCH_BEYOND_(slot, word, beyond) \
-	__asm__ volatile("cmp{ %2, %1| %1, %2}" : "=@ccae"(beyond) : "r"(slot), "m"(word))
+#if defined(__SANITIZE_THREAD__) /* of gcc; it knows nothing of such orders */
+#define FILCH_TOP_(stack, slot) __atomic_store_n(&(stack)->top, slot, __ATOMIC_RELEASE)
 #else
-#define FILCH_BEYOND_(slot, word, beyond) \
-	((beyond) = (slot) >= __atomic_load_n(&(word), __ATOMIC_RELAXED))
+#define FILCH_TOP_(stack, slot) \
+	(__atomic_signal_fence(__ATOMIC_RELEASE), \
+	 *(struct filch_slot_ * volatile *)&(stack)->top = (slot))
+#endif
+#if defined(__x86_64__)
+#define FILCH_BEYOND_(slot, stack, word, beyond) \
+	__asm__ volatile("cmp{ %2, %1| %1, %2}" \
+			 : "=@ccae"(beyond) \
+			 : "r"(slot), "m"((stack)->word))
+#else
+#define FILCH_BEYOND_(slot, stack, word, beyond) \
+	(__atomic_signal_fence(__ATOMIC_SEQ_CST), \
+	 (beyond) = (slot) >= __atomic_load_n(&(stack)->word, __ATOMIC_RELAXED))
 #endif
 
 FILCH_LATE_ void filch_fork_late_(struct filch_stack_ *stack, struct filch_slot_ *top)
@@ -111,8 +124,8 @@ FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
 
 	FILCH_FORGET_(slot);
 	frame->top_ = slot + 1;
-	frame->stack_->top = slot + 1;
-	FILCH_BEYOND_(slot, frame->stack_->limit, beyond);
+	FILCH_TOP_(frame->stack_, slot + 1);
+	FILCH_BEYOND_(slot, frame->stack_, limit, beyond);
 	if (__builtin_expect(beyond, 0))
 		filch_fork_late_(frame->stack_, slot + 1);
 }
@@ -146,8 +159,8 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 
 	FILCH_CHECK_(frame->stack_->top == frame->top_);
 	frame->top_ = slot;
-	frame->stack_->top = slot;
-	FILCH_BEYOND_(slot, frame->stack_->bound, beyond);
+	FILCH_TOP_(frame->stack_, slot);
+	FILCH_BEYOND_(slot, frame->stack_, bound, beyond);
 	FILCH_LATELY_(frame, !beyond);
 	return __builtin_expect(beyond, 1);
 }
