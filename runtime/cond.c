@@ -34,8 +34,9 @@ static void disown(filch_mutex *m)
 static void let_others_lock(filch_mutex *m)
 {
 	filch_mutex_unlock(m);
-	filch_yield();
-	filch_mutex_lock(m, FILCH_NEVER);
+	do
+		filch_yield();
+	while (filch_mutex_lock(m, FILCH_NEVER)); /* no memory for its forks: a little later */
 }
 
 int filch_cond_wait(filch_cond *c, filch_mutex *m, int64_t deadline)

@@ -115,7 +115,8 @@ void set_slots(struct stack *s, struct slots *slots)
 /* D4. To w's deque, the oldest first; that one is returned, to be run at once. */
 static struct filch_slot_ *take_private(struct worker *w, struct stack *s)
 {
-	struct filch_slot_ *first = s->split;
+	/* Relaxed: as in filch_join_slow_(). */
+	struct filch_slot_ *first = load_relaxed(&s->split);
 	/* Acquire: the slots before top. Pairs with the store in filch_task.h. */
 	struct filch_slot_ *top = load_acquire(&s->words.top);
 	int64_t n = first ? (top - first + 1) / 2 : 0;
@@ -313,7 +314,8 @@ static bool is_needed(struct filch_slot_ *slot)
 
 /*
  * A computation that has made room goes on before its forks, and could for ever; but others may wait
- * for what theirs do. Those are looked for among the youngest, and now and then taken from below.
+ * for what theirs do. Those are looked for among the youngest; and now and then it is the oldest that
+ * is taken, or one that always has younger ones above it would wait for ever.
  */
 struct filch_slot_ *needed_fork(struct worker *w)
 {
@@ -321,14 +323,16 @@ struct filch_slot_ *needed_fork(struct worker *w)
 	void *kept[MOST];
 	int64_t n = MOST;
 
+	if (++w->turns % 8 == 0 && (slot = deque_steal(&w->forks))) {
+		poison_if_hungry(w);
+		return slot;
+	}
 	while ((slot = n ? deque_pop(&w->forks) : NULL) && !is_needed(slot))
 		kept[--n] = slot;
 	if (n < MOST) {
 		deque_push(&w->forks, kept + n, MOST - n); /* where they were: it does not grow */
 		wake_one(w->rt); /* they were out of sight for a moment */
 	}
-	if (!slot && !n && w->tick % 8 == 0)
-		slot = deque_steal(&w->forks);
 	if (slot)
 		poison_if_hungry(w);
 	return slot;
@@ -379,7 +383,7 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 		make_room(w);
 		w = worker_here();
 	}
-	set_split(s, slot); /* nobody raids: there is nothing above it */
+	set_split(s, slot); /* without begin_change(): with nothing above it there is nothing to take */
 	/* Acquire: the result before its use. Pairs with the exchange in filch_finish_(). */
 	if (load_acquire(&slot->state) == DONE) {
 		w->unwanted = 0;

@@ -40,6 +40,9 @@
  * searches. It need not look if nobody sleeps by then: whoever goes to sleep later passes W2 after
  * that, and so W4 after P1.
  *
+ * A worker without memory for a stack is neither asleep nor searching while it rests (rest() in
+ * worker.c), for some milliseconds: it could begin nothing that it were woken for.
+ *
  * Spurious returns from the futex do no harm: the state decides. The counters cannot overflow: each
  * worker is in at most one of the two halves.
  */

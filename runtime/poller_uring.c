@@ -252,6 +252,18 @@ static bool uring_pending(struct poller *p)
 
 /* ---- what is submitted ---- */
 
+/* NULL: the queue is full of what the kernel had no memory to take, and still has none. */
+static struct io_uring_sqe *next_request(struct uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	if (sqe)
+		return sqe;
+	sanitizer_before(&filch_watched_);
+	io_uring_submit(&u->ring);
+	return io_uring_get_sqe(&u->ring);
+}
+
 /* One request, which fill() has begun; submitted at once, so that none lies here unseen. */
 static int submit(struct uring *u, struct io_uring_sqe *sqe, uint64_t user_data)
 {
@@ -323,7 +335,7 @@ static int uring_watch(struct poller *p, int fd, struct descriptor *d, enum watc
 	if (error)
 		return error;
 	word = lock(&u->submitting);
-	sqe = io_uring_get_sqe(&u->ring);
+	sqe = next_request(u);
 	if (!sqe) {
 		unlock(&u->submitting, word);
 		return -ENOMEM;
@@ -346,7 +358,7 @@ static int uring_watch(struct poller *p, int fd, struct descriptor *d, enum watc
 static void cancel(struct uring *u, uint64_t user_data, unsigned flags)
 {
 	uint64_t word = lock(&u->submitting);
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+	struct io_uring_sqe *sqe = next_request(u);
 
 	if (sqe) {
 		io_uring_prep_cancel64(sqe, user_data, (int)flags);
@@ -371,7 +383,7 @@ static void need_kick(struct uring *u)
 	if (u->kickable)
 		return;
 	word = lock(&u->submitting);
-	sqe = io_uring_get_sqe(&u->ring);
+	sqe = next_request(u);
 	if (sqe) {
 		io_uring_prep_poll_multishot(sqe, u->kick, POLLIN);
 		u->kickable = !submit(u, sqe, KICK);

@@ -26,9 +26,12 @@ int filch_sleep_until(int64_t deadline)
 	struct waiter thread, *w = wait_begin(&thread, FOR_TIME, deadline);
 	int result = w->refusal == -ETIMEDOUT ? w->refusal : wait_for(NULL, w, deadline);
 
-	if (w->refusal)
+	if (w->refusal) {
+		if (result == -ECANCELED && deadline <= filch_now())
+			result = 0;
 		filch_yield();
-	return result == -ETIMEDOUT || (result == -ECANCELED && deadline <= filch_now()) ? 0 : result;
+	}
+	return result == -ETIMEDOUT ? 0 : result;
 }
 
 static void queue_again(struct worker *w, void *stack)

@@ -28,7 +28,7 @@ struct worker {
 	struct inbox
 		inbox; /* stacks that threads outside woke, and what finds no place elsewhere */
 	struct port port[PORTS]; /* tasks from threads outside */
-	struct deque forks; /* published forks: the owner takes the youngest, thieves the oldest */
+	struct deque forks; /* published forks: the owner takes the youngest, mostly; thieves the oldest */
 	struct hold hold;   /* tasks that its present item has submitted: see hold.c */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
 	struct timers timers;
@@ -56,6 +56,7 @@ struct worker {
 	int64_t room;   /* so many items of the ready queue come before its forks */
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
 	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
+	unsigned turns; /* of forks, that there have been */
 	bool rescues;   /* the last fork that had its turn was to be a stuck worker's */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	int64_t woke;   /* the watcher's clock as its last sleep ended */

@@ -42,7 +42,7 @@ struct connection {
 	bool asked;       /* had an answer before */
 	bool closing;     /* nothing more is received */
 	bool late;        /* the deadline had passed at the last receive */
-	bool hurried;     /* and that was well in a drain */
+	bool hurried;     /* the last receive was for the other half of something, well in a drain */
 	bool over;        /* nor sent by the client, which has said so */
 	bool refused; /* there may be unread input that a plain close would answer with a reset */
 	bool broken;  /* nothing can be sent any more */
@@ -287,7 +287,7 @@ static bool receive(struct connection *c)
 	ssize_t n;
 
 	set_deadline(c);
-	c->hurried = stage_of(c) == HURRYING;
+	c->hurried = stage_of(c) == HURRYING && c->phase != IDLE;
 	if (late && c->late) {
 		give_up(c, -ETIMEDOUT);
 		return false;

@@ -18,6 +18,9 @@
 
 #define LOOK  (O_PATH | O_CLOEXEC)
 #define READ  (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20 /* Linux 5.12 */
+#endif
 #define TRIES 16 /* openat2 gives up where somebody renames directories at the same time */
 
 static int digit(char c)
@@ -159,9 +162,10 @@ struct look_up {
 /*
  * A look comes first, since to open some things does something to them: who waits for a reader of a
  * FIFO would find one, and be killed by SIGPIPE. What takes the place of a file after the look is
- * opened, but it is beneath the root too, and it is not read.
+ * opened, but it is beneath the root too, and it is not read. Never inlined: the address of errno is
+ * the thread's, and filch_block() may change it.
  */
-static void look_up(void *look)
+static __attribute__((noinline)) void look_up(void *look)
 {
 	struct look_up *l = look;
 

@@ -22,7 +22,7 @@ int root_open(const char *directory);
 
 /*
  * Open a regular file, to be read. -EISDIR for a directory, -ENOENT for anything else, neither of
- * which is opened; or another -errno. No worker waits for the disk, nor for what is no file.
+ * which is opened; or another -errno. No worker waits for a local disk, nor for what is no file.
  */
 int root_file(int root, const char *path, struct stat *st);
 

@@ -216,7 +216,7 @@ static int drain(struct server *s)
 		event = next_event(s, end);
 	}
 	if (event == TIMED_OUT && !atomic_load(&s->clients.count))
-		event = ALL_GONE; /* but the doors have yet to be closed */
+		event = next_event(s, filch_after(GRACE)); /* the doors may have yet to be closed */
 	if (event == ALL_GONE)
 		return 0;
 	fprintf(stderr, "%s: %s with %zu connections open\n", s->options->program,

@@ -12,7 +12,7 @@
 #define PIECE      (1 << 20)    /* bytes that a client must take in one timeout */
 #define LINGER     2000000000ll /* ns for a client to read why it was refused */
 #define LOOK_AGAIN 5000000ll    /* ns until the first look at what has left; then twice as much */
-#define LOOK_MOST  320000000ll  /* each time, up to this */
+#define LOOK_MOST  40000000ll   /* each time, up to this */
 #define WASTE      4096         /* what one receive throws away */
 
 static bool send_piece(int fd, const char *data, size_t length, int flags, int64_t deadline)
@@ -92,7 +92,7 @@ void socket_wait_until_sent(int fd, int64_t timeout)
 	int64_t pause = LOOK_AGAIN;
 
 	while (left && !is_dead(fd) && filch_now() < deadline &&
-	       !filch_sleep_until(filch_after(pause))) {
+	       !filch_sleep_until(filch_after(pause) < deadline ? filch_after(pause) : deadline)) {
 		left = queued(fd, SIOCOUTQ);
 		pause = pause < LOOK_MOST ? 2 * pause : pause;
 	}

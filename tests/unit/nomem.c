@@ -324,6 +324,10 @@ Test(nomem, a_worker_that_could_begin_nothing_is_idle)
 			break;
 		usleep(100);
 	}
+	do { /* until no more begin */
+		before = get(&c.come);
+		usleep(100000);
+	} while (before != get(&c.come));
 	before = processor_time();
 	usleep(400000);
 	CHECK(processor_time() - before < 200 * MS); /* it takes some 5 to look for memory now and then */

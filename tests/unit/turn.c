@@ -73,6 +73,8 @@ struct cycles {
 
 static void note(struct cycles *c, long me)
 {
+	if (c->begun < 2)
+		return; /* not both are there yet */
 	c->done++;
 	c->in_a_row = c->last == me ? c->in_a_row + 1 : 1;
 	c->last = me;
