@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "latency.h"
+
 #define CHUNK   (256 * 1024) /* what one receive takes */
 #define CARRY   2048         /* the longest head */
 #define EVENTS  256
@@ -53,10 +55,6 @@ struct connection {
 	char carry[CARRY]; /* the beginning of a head */
 };
 
-/* Latencies in ns, at a resolution of 1/32: for each power of two 32 counters. */
-#define STEPS   32
-#define BUCKETS (60 * STEPS)
-
 static struct {
 	unsigned port, connections, pipeline, idle, every, beside, rate;
 	double seconds, warm;
@@ -72,7 +70,6 @@ static char chunk[CARRY + CHUNK];
 static uint64_t answers, others, reconnects, turn, unanswered;
 static int64_t next_due; /* with --rate, and whose request that is */
 static unsigned next_turn;
-static uint64_t bucket[BUCKETS];
 
 static int64_t now(void)
 {
@@ -86,41 +83,6 @@ static _Noreturn void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "http-load: %s: %s\n", what, why);
 	exit(1);
-}
-
-/* ---- latencies ------------------------------------------------------------------------------ */
-
-static unsigned bucket_of(uint64_t ns)
-{
-	unsigned power = ns < STEPS ? 0 : 63 - 5 - (unsigned)__builtin_clzll(ns);
-
-	return power * STEPS + (unsigned)(ns >> power);
-}
-
-static void note(int64_t ns, unsigned n)
-{
-	unsigned i = bucket_of((uint64_t)ns);
-
-	bucket[i < BUCKETS ? i : BUCKETS - 1] += n;
-}
-
-/* In us, the middle of its bucket; a negative number if nothing was answered. */
-static double percentile(double percent)
-{
-	uint64_t sum = 0, wanted;
-
-	for (unsigned i = 0; i < BUCKETS; i++)
-		sum += bucket[i];
-	wanted = (uint64_t)((double)sum * percent / 100);
-	for (unsigned i = 0; sum && i < BUCKETS; i++) {
-		if (wanted < bucket[i]) {
-			unsigned power = i < 2 * STEPS ? 0 : i / STEPS - 1;
-
-			return ((double)(i - power * STEPS) + 0.5) * (double)(1ull << power) / 1e3;
-		}
-		wanted -= bucket[i];
-	}
-	return -1;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -397,7 +359,7 @@ static void raise_limit(void)
 /* The pause is nobody's latency. */
 static void start_counting(int64_t when)
 {
-	memset(bucket, 0, sizeof(bucket));
+	forget_latencies();
 	answers = others = reconnects = 0;
 	next_due = when;
 	for (unsigned i = 0; i < options.connections; i++) {
