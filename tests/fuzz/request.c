@@ -86,7 +86,7 @@ static void receive(struct reader *r, const uint8_t *data, size_t n)
 		memcpy(block, r->in.data + r->start, kept);
 	memcpy(block + kept, data, n);
 	free(r->in.data);
-	r->in = (struct buffer){ block, kept + n, kept + n };
+	r->in = (struct buffer){ .data = block, .length = kept + n, .capacity = kept + n };
 	r->start = 0;
 	answer_all(r);
 }
