@@ -24,11 +24,12 @@ void barrier_prepare(void)
 }
 
 /* noinline: the address of errno must not be kept across a wait of the caller. */
-__attribute__((noinline)) void barrier_heavy(void)
+__attribute__((noinline)) bool barrier_heavy(void)
 {
 	int saved = errno;
+	bool works = barrier_works_ &&
+	             !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 
-	if (barrier_works_)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 	errno = saved;
+	return works;
 }

@@ -21,7 +21,7 @@
 #include "atomic.h"
 
 void barrier_prepare(void); /* before any of this is used */
-void barrier_heavy(void);
+bool barrier_heavy(void); /* false: it did not work, for want of it or of memory */
 
 extern bool barrier_works_;
 

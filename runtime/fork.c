@@ -3,10 +3,10 @@
  * Fork and join, but for the two inline functions in filch_task.h that do the common case.
  *
  * A stack's forks in flight lie in an array of slots. Those below split are published: they lie in
- * the deque of the worker that published them, oldest at the top, and a join must find out what
- * became of them. Those from split on are private, and a join just calls the function. A frame is
- * {stack, top slot}, passed by value, so a fork and its join touch nothing that is shared; split is
- * the owner's.
+ * the deque of a worker, oldest at the top, and a join must find out what became of them. Those from
+ * split on are private, and a join just calls the function. A frame is {stack, top slot}, passed by
+ * value, so a fork and its join write to nothing that others write to; split is the owner's, but for
+ * raids.
  *
  * When to publish: an idle worker counts itself hungry (parking_search), reads which stack every
  * other worker runs on, and overwrites the two words of it that forks and joins compare with, so
@@ -15,7 +15,7 @@
  * the biggest piece; otherwise it restores the words (settle). Whoever takes from a deque while
  * others are hungry poisons again what may be settled because of it: the stack that its owner runs.
  *
- * What is private when a task calls something long is out of reach until that returns. So while
+ * What is private when a task calls something long is out of reach for a while (raids, below). So while
  * anybody is hungry the limit is only AHEAD slots away, and more than that is published as well, in
  * growing batches. A tree of small tasks seldom has so many in flight, and pays nothing for it. If
  * nobody took them after all, as when there are more workers than processors, more stay private
@@ -55,7 +55,9 @@
  * one since, C2 has seen D1, and waits until D5. Nor did an older one leave the words as they should
  * be: C3 either comes before D1, or sees it. So the owner's next fork or join, by the order of its
  * processor at D2, meets the poison and goes to C1; what came before that is in the slots and in top.
- * What was taken is published, but in the deque of another worker, like what a thief has taken.
+ * The slots are complete: each but the newest was before D2, and if that is the only one a second
+ * barrier_heavy() comes before it is taken. What was taken is published, but in the deque of another
+ * worker, like what a thief has taken.
  *
  * Joining a published slot: finished, take the result. Still the youngest in this worker's deque,
  * pop it and call. Otherwise leave the stack, and exchange it into the slot's state; whoever
@@ -85,7 +87,7 @@ static void *done, *root; /* aligned, so that serial.c's mark is free */
 
 enum { RAIDING = 1, TAKING, RAID_STATES };
 
-/* C2. Who is at D4 is a few instructions from done. */
+/* C2. Who is at D4 has up to MOST slots to write to, and waits for nobody. */
 void stop_raid(struct stack *s)
 {
 	uint32_t raid = load_seq(&s->raid);
@@ -124,6 +126,9 @@ static struct filch_slot_ *take_private(struct worker *w, struct stack *s)
 
 	if (n > MOST)
 		n = MOST;
+	/* The newest slot is taken only if it is the only one. Then it may be newer than D2. */
+	if (n == 1 && top - first == 1 && !barrier_heavy())
+		return NULL;
 	for (int64_t i = 0; i < n; i++) {
 		first[i].state = RUNNING;
 		items[i] = first + i;
@@ -133,6 +138,8 @@ static struct filch_slot_ *take_private(struct worker *w, struct stack *s)
 	if (n <= 0)
 		return NULL;
 	set_split(s, first + n);
+	/* Relaxed: a statistic. */
+	store_relaxed(&w->stats.published, w->stats.published + (uint64_t)n);
 	return first;
 }
 
@@ -146,14 +153,13 @@ static bool has_private(struct stack *s)
 
 bool may_be_raided(struct stack *s)
 {
-	/* Relaxed, both: a hint. */
-	return has_private(s) && load_relaxed(&s->still) == load_relaxed(&s->changes);
+	return load_seq(&s->still) == load_seq(&s->changes) && has_private(s);
 }
 
 bool fork_look(struct stack *s, uint32_t *changes)
 {
 	*changes = load_seq(&s->changes);
-	if (!barrier_works_ || !has_private(s))
+	if (!has_private(s))
 		return false;
 	poison_stack(s);
 	return true;
@@ -163,7 +169,7 @@ bool fork_found_still(struct stack *s, uint32_t changes)
 {
 	if (changes % 2 || load_seq(&s->changes) != changes)
 		return false;
-	store_relaxed(&s->still, changes); /* relaxed: a hint */
+	store_seq(&s->still, changes); /* before the look at who sleeps: see park.c */
 	return true;
 }
 
@@ -172,10 +178,13 @@ struct filch_slot_ *raid_forks(struct worker *w, struct stack *s)
 	uint32_t none = 0, mine = (w->index + 1) * RAID_STATES + RAIDING;
 	struct filch_slot_ *slot = NULL;
 
-	if (!cas_seq(&s->raid, &none, mine))
+	if (!barrier_works_ || !cas_seq(&s->raid, &none, mine))
 		return NULL;
 	poison_stack(s);
-	barrier_heavy();
+	if (!barrier_heavy()) {
+		cas_seq(&s->raid, &mine, 0);
+		return NULL;
+	}
 	if (!cas_seq(&s->raid, &mine, mine - RAIDING + TAKING))
 		return NULL; /* its owner has come, and does all that itself */
 	/* Acquire: the owner's last change before ours. Pairs with end_change(). */

@@ -90,7 +90,8 @@ struct filch_slot_ *search(struct worker *w)
 	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
 	 * some back, for a tenth of what a theft costs both.
 	 */
-	if (parking_found(&rt->parking) && anything(rt) && parking_wants_wake(&rt->parking))
+	if (parking_found(&rt->parking) && (anything(rt) || anything_private(rt)) &&
+	    parking_wants_wake(&rt->parking))
 		wake_some(rt);
 	if (w->robbed && parking_hungry(&rt->parking))
 		/* On behalf of those who are still hungry: see fork.c. */

@@ -4,7 +4,8 @@
  * Blumofe and C. E. Leiserson, "Scheduling multithreaded computations by work stealing", Journal of
  * the ACM 46(5), 1999); with workers bound to CPUs, first those that share a cache, then those of the
  * same node, then the others. From each first a fork, the oldest and so the biggest; then half of what is
- * ready there; then what threads outside have left with it.
+ * ready there; then what threads outside have left with it. And before it sleeps: what others hold
+ * back, and what they keep private while they compute.
  *
  * One fork at a time: a second one taken from a tree would be a piece that its owner will want to
  * join soon. Ready tasks and what comes from outside are many and small, and the visit costs more
@@ -235,7 +236,7 @@ static struct filch_slot_ *steal_held(struct worker *w)
 	return n > 0 ? items[0] : NULL;
 }
 
-/* What the others keep private while they compute: the same. */
+/* What the others keep private while they compute: the same, and half of it. */
 static struct filch_slot_ *steal_private(struct worker *w)
 {
 	unsigned known = load_seq(&w->rt->known);
@@ -291,6 +292,17 @@ void poison_others(struct worker *w)
 		if (i != w->index)
 			poison_stack(load_seq(&w->rt->worker[i]->current));
 	}
+}
+
+bool anything_private(struct filch *rt)
+{
+	unsigned n = load_seq(&rt->known);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (may_be_raided(load_seq(&rt->worker[i]->current)))
+			return true;
+	}
+	return false;
 }
 
 bool anything(struct filch *rt)

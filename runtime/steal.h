@@ -40,6 +40,7 @@ void expire(struct timers *ts);
 
 /* Is there anything that a searching worker would find? */
 bool anything(struct filch *rt);
+bool anything_private(struct filch *rt); /* that it would take by a raid */
 
 void wake_all(struct filch *rt);
 

@@ -155,7 +155,7 @@ static void *watch_main(void *runtime)
 			quiet = 0;
 		}
 		if (see_private(rt, seen, n)) {
-			futex_wait(&rt->watch.state, TICKING, now + GLANCE);
+			futex_wait(&rt->watch.state, TICKING, filch_after(GLANCE));
 			free_private(rt, seen, n);
 		}
 		futex_wait(&rt->watch.state, TICKING, now + TICK);

@@ -39,7 +39,7 @@ struct filch_slot_ {
 struct filch_stack_ {
 	struct filch_slot_ *limit; /* a fork at or beyond it takes the slow path */
 	struct filch_slot_ *bound; /* a join below it takes the slow path */
-	struct filch_slot_ *top;   /* the first free slot, for whoever has no frame */
+	struct filch_slot_ *top;   /* the first free slot, for whoever has no frame, and who raids */
 };
 
 #define FILCH_SLOW_ FILCH_API __attribute__((cold))
@@ -91,12 +91,19 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
  * the processor's (raid_forks() in fork.c). The compare is a relaxed load, spelled for x86 since gcc
  * folds neither an atomic load into a compare nor its offset into the address.
  */
-#if defined(__SANITIZE_THREAD__) /* of gcc; it knows nothing of such orders */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FILCH_TSAN_
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(FILCH_TSAN_) /* which knows nothing of such orders */
 #define FILCH_TOP_(stack, slot) __atomic_store_n(&(stack)->top, slot, __ATOMIC_RELEASE)
 #else
 #define FILCH_TOP_(stack, slot) \
-	(__atomic_signal_fence(__ATOMIC_RELEASE), \
-	 *(struct filch_slot_ * volatile *)&(stack)->top = (slot))
+	do { \
+		__atomic_signal_fence(__ATOMIC_RELEASE); \
+		*(struct filch_slot_ * volatile *)&(stack)->top = (slot); \
+	} while (0)
 #endif
 #if defined(__x86_64__)
 #define FILCH_BEYOND_(slot, stack, word, beyond) \
