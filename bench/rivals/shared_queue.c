@@ -219,8 +219,8 @@ static bool start(unsigned workers)
 
 	pool.queue.next = pool.queue.previous = &pool.queue;
 	pthread_attr_init(&deep);
-	pthread_attr_setstacksize(
-		&deep, 64 << 20); /* joins nest: strangers' tasks run on a waiter's stack */
+	/* Joins nest, without a bound: strangers' tasks run on a waiter's stack. */
+	pthread_attr_setstacksize(&deep, (size_t)1 << 30);
 	for (; pool.threads < workers; pool.threads++) {
 		errno = pthread_create(&pool.thread[pool.threads], &deep, worker, NULL);
 		if (errno)
