@@ -7,8 +7,9 @@
  * be spared all that this client had meant to ask (G. Tene, "How NOT to measure latency", 2013).
  *
  * It says "warm" on stdout when the warm-up is over and goes on when it gets a byte on stdin, so
- * that whoever reads the server's counters does it between two requests; at the end it prints a
- * JSON object. Every answer must be a 200 with a Content-Length.
+ * that whoever reads the server's counters does it between two requests; then it prints a JSON
+ * object, and keeps its connections until stdin ends. Every answer must be a 200 with a
+ * Content-Length, always the same for one path.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -28,8 +28,9 @@
  * can end the wait, whoever wants to stands by, and the task cannot go on. A group that the task
  * belongs to, and each one that it is nested in, is still waited for, and lives. If none of them is
  * marked, WAITING is put back; the mark decides, as in A2, since the group that is being cancelled
- * may have been waited for by now, and another one have its address. Nothing is locked, nor waited for, between the two; but for the wait
- * of a function that filch_block() runs for this task, which may be between its own A1 and A4.
+ * may have been waited for by now, and another one have its address. Nothing is locked, nor waited
+ * for, between the two; but for the wait of a function that filch_block() runs for this task, which
+ * may be between its own A1 and A4.
  *
  * A claimed waiter takes itself out of its list before its wait returns, as after a deadline
  * (wait.c).

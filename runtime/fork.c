@@ -15,7 +15,7 @@
  * the biggest piece; otherwise it restores the words (settle). Whoever takes from a deque while
  * others are hungry poisons again what may be settled because of it: the stack that its owner runs.
  *
- * What is private when a task calls something long is out of reach for a while (raids, below). So while
+ * What is private when a task calls something long is out of reach for a while (raid.c). So while
  * anybody is hungry the limit is only AHEAD slots away, and more than that is published as well, in
  * growing batches. A tree of small tasks seldom has so many in flight, and pays nothing for it. If
  * nobody took them after all, as when there are more workers than processors, more stay private
@@ -37,27 +37,9 @@
  * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after
  * its join, and a join ends only when the slot has been popped by the owner, or has been finished.
  *
- * A task that computes for long without a fork or join sees no poison. When the watcher has found it
- * so, somebody who would sleep otherwise takes half of its private forks without its help
- * (raid_forks): "the owner is in no slow path" and "who raids takes slots" exclude each other as in
- * barrier.h.
- *
- *	owner					who raids
- *
- *	C1 changes: one more, odd now		D1 raid = mine, RAIDING; limit, bound = poison
- *	C2 read raid: if somebody's, stop it	D2 barrier_heavy()
- *	   (CAS), or wait if he is at D4	D3 raid: RAIDING to TAKING, by CAS
- *	C3 split, limit, bound as needed; if	D4 changes: if even, read split and top, take slots,
- *	   somebody raids by now, poison	   move split
- *	C4 changes: one more			D5 raid = 0
- *
- * If D4 reads even, the owner was in no slow path at D2 (or C1 would be seen), and if it has come into
- * one since, C2 has seen D1, and waits until D5. Nor did an older one leave the words as they should
- * be: C3 either comes before D1, or sees it. So the owner's next fork or join, by the order of its
- * processor at D2, meets the poison and goes to C1; what came before that is in the slots and in top.
- * The slots are complete: each but the newest was before D2, and if that is the only one a second
- * barrier_heavy() comes before it is taken. What was taken is published, but in the deque of another
- * worker, like what a thief has taken.
+ * A task that computes for long without a fork or join sees no poison: others take what it keeps
+ * private without its help (raid.c), which is why split is changed between begin_change() and
+ * end_change().
  *
  * Joining a published slot: finished, take the result. Still the youngest in this worker's deque,
  * pop it and call. Otherwise leave the stack, and exchange it into the slot's state; whoever
@@ -68,132 +50,18 @@
 #include "fork.h"
 
 #include <errno.h>
-#include <sched.h>
 
+#include "raid.h"
 #include "steal.h"
 #include "task.h"
 
-#define MOST  64 /* forks to publish at once */
 #define AHEAD 16 /* forks that stay private while somebody is hungry and has others to take */
 #define FAR   4096 /* the same, where nobody took what was published */
 
-/* A slot's state, from publication on; anything else is the stack that waits for it. */
+/* A slot's state, from publication on: RUNNING, one of these, or the stack that waits for it. */
 static void *done, *root; /* aligned, so that serial.c's mark is free */
-#define RUNNING NULL
 #define DONE    ((void *)&done)
 #define ROOT    ((void *)&root) /* X_run: nobody waits for it here */
-
-/* ---- the owner in a slow path, and who takes its private forks meanwhile ---- */
-
-enum { RAIDING = 1, TAKING, RAID_STATES };
-
-/* C2. Who is at D4 has up to MOST slots to write to, and waits for nobody. */
-void stop_raid(struct stack *s)
-{
-	uint32_t raid = load_seq(&s->raid);
-
-	for (unsigned spins = 0; raid; spins++) {
-		if (raid % RAID_STATES == RAIDING && cas_seq(&s->raid, &raid, 0))
-			return;
-		if (spins < 64)
-			spin_pause();
-		else
-			sched_yield();
-		raid = load_acquire(&s->raid); /* acquire: as in begin_change() */
-	}
-}
-
-void set_slots(struct stack *s, struct slots *slots)
-{
-	struct filch_slot_ *first = slots ? slots->slot : NULL;
-
-	begin_change(s);
-	s->slots = slots;
-	set_split(s, first);
-	store_relaxed(&s->words.top, first); /* relaxed: its owner's own but for D4 */
-	end_change(s);
-}
-
-/* D4. To w's deque, the oldest first; that one is returned, to be run at once. */
-static struct filch_slot_ *take_private(struct worker *w, struct stack *s)
-{
-	/* Relaxed: as in filch_join_slow_(). */
-	struct filch_slot_ *first = load_relaxed(&s->split);
-	/* Acquire: the slots before top. Pairs with the store in filch_task.h. */
-	struct filch_slot_ *top = load_acquire(&s->words.top);
-	int64_t n = first ? (top - first + 1) / 2 : 0;
-	void *items[MOST];
-
-	if (n > MOST)
-		n = MOST;
-	/* The newest slot is taken only if it is the only one. Then it may be newer than D2. */
-	if (n == 1 && top - first == 1 && !barrier_heavy())
-		return NULL;
-	for (int64_t i = 0; i < n; i++) {
-		first[i].state = RUNNING;
-		items[i] = first + i;
-	}
-	if (n > 1 && deque_push(&w->forks, items + 1, n - 1))
-		n = 1;
-	if (n <= 0)
-		return NULL;
-	set_split(s, first + n);
-	/* Relaxed: a statistic. */
-	store_relaxed(&w->stats.published, w->stats.published + (uint64_t)n);
-	return first;
-}
-
-static bool has_private(struct stack *s)
-{
-	/* Relaxed, both: a hint. */
-	struct filch_slot_ *split = load_relaxed(&s->split), *top = load_relaxed(&s->words.top);
-
-	return split && top > split;
-}
-
-bool may_be_raided(struct stack *s)
-{
-	return load_seq(&s->still) == load_seq(&s->changes) && has_private(s);
-}
-
-bool fork_look(struct stack *s, uint32_t *changes)
-{
-	*changes = load_seq(&s->changes);
-	if (!has_private(s))
-		return false;
-	poison_stack(s);
-	return true;
-}
-
-bool fork_found_still(struct stack *s, uint32_t changes)
-{
-	if (changes % 2 || load_seq(&s->changes) != changes)
-		return false;
-	store_seq(&s->still, changes); /* before the look at who sleeps: see park.c */
-	return true;
-}
-
-struct filch_slot_ *raid_forks(struct worker *w, struct stack *s)
-{
-	uint32_t none = 0, mine = (w->index + 1) * RAID_STATES + RAIDING;
-	struct filch_slot_ *slot = NULL;
-
-	if (!barrier_works_ || !cas_seq(&s->raid, &none, mine))
-		return NULL;
-	poison_stack(s);
-	if (!barrier_heavy()) {
-		cas_seq(&s->raid, &mine, 0);
-		return NULL;
-	}
-	if (!cas_seq(&s->raid, &mine, mine - RAIDING + TAKING))
-		return NULL; /* its owner has come, and does all that itself */
-	/* Acquire: the owner's last change before ours. Pairs with end_change(). */
-	if (load_acquire(&s->changes) % 2 == 0)
-		slot = take_private(w, s);
-	/* Release: the change before the owner goes on. Pairs with stop_raid(). */
-	store_release(&s->raid, 0);
-	return slot;
-}
 
 /* ---- publication ---- */
 
@@ -332,7 +200,7 @@ struct filch_slot_ *needed_fork(struct worker *w)
 	void *kept[MOST];
 	int64_t n = MOST;
 
-	if (++w->turns % 8 == 0 && (slot = deque_steal(&w->forks))) {
+	if (++w->forks_turns % 8 == 0 && (slot = deque_steal(&w->forks))) {
 		poison_if_hungry(w);
 		return slot;
 	}
@@ -414,6 +282,17 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 }
 
 /* ---- where a forking task begins and ends: thieves, and X_run ---- */
+
+void set_slots(struct stack *s, struct slots *slots)
+{
+	struct filch_slot_ *first = slots ? slots->slot : NULL;
+
+	begin_change(s);
+	s->slots = slots;
+	set_split(s, first);
+	store_relaxed(&s->words.top, first); /* relaxed: its owner's own but for D4 */
+	end_change(s);
+}
 
 static void lend_slots(struct worker *w, struct stack *s)
 {

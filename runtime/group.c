@@ -146,7 +146,7 @@ static void fetch_held(filch_group *g)
 
 		/* Relaxed: another group is ours no more, or not yet. */
 		if (hold_is_open(&w->hold) && load_relaxed(&w->hold.group) == g)
-			ready_all(rt, items, raid(w, items));
+			ready_all(rt, items, raid_held(w, items));
 	}
 }
 

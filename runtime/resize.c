@@ -194,8 +194,8 @@ int workers_set(struct filch *rt, unsigned n)
 }
 
 /*
- * A resize by a task may go on until the runtime has ended, which is when worker 0 leaves. Threads outside may
- * still be at it then; waiting for them must not suspend a task.
+ * A resize by a task may go on until the runtime has ended, which is when worker 0 leaves. Threads
+ * outside may still be at it then; waiting for them must not suspend a task.
  */
 void workers_join(struct filch *rt)
 {

@@ -3,9 +3,9 @@
  * Whom to steal from: everybody in turn, beginning with a random one, so that thieves spread (R. D.
  * Blumofe and C. E. Leiserson, "Scheduling multithreaded computations by work stealing", Journal of
  * the ACM 46(5), 1999); with workers bound to CPUs, first those that share a cache, then those of the
- * same node, then the others. From each first a fork, the oldest and so the biggest; then half of what is
- * ready there; then what threads outside have left with it. And before it sleeps: what others hold
- * back, and what they keep private while they compute.
+ * same node, then the others. From each first a fork, the oldest and so the biggest; then half of
+ * what is ready there; then what threads outside have left with it. And before it sleeps: what others
+ * hold back (hold.c), and what they keep private while they compute (raid.c).
  *
  * One fork at a time: a second one taken from a tree would be a piece that its owner will want to
  * join soon. Ready tasks and what comes from outside are many and small, and the visit costs more
@@ -16,7 +16,7 @@
 #include <sched.h>
 
 #include "cpus.h"
-#include "fork.h"
+#include "raid.h"
 
 #define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
 #define MANY 128 /* items to take from a ready queue at once, at most */
@@ -146,7 +146,7 @@ bool rescue(struct worker *w)
 		if (has_mail(victim))
 			collect(w, victim);
 		if (hold_count(&victim->hold))
-			ready_many(w, items, raid(victim, items));
+			ready_many(w, items, raid_held(victim, items));
 		forks |= deque_size(&victim->forks) > 0;
 	}
 	return forks;
@@ -229,14 +229,14 @@ static struct filch_slot_ *steal_held(struct worker *w)
 
 	for (unsigned i = 0; i < known && n <= 0; i++) {
 		if (i != w->index)
-			n = raid(w->rt->worker[i], items);
+			n = raid_held(w->rt->worker[i], items);
 	}
 	if (n > 1)
 		ready_many(w, items + 1, n - 1);
 	return n > 0 ? items[0] : NULL;
 }
 
-/* What the others keep private while they compute: the same, and half of it. */
+/* What the others keep private while they compute: a system call as well. */
 static struct filch_slot_ *steal_private(struct worker *w)
 {
 	unsigned known = load_seq(&w->rt->known);
@@ -245,7 +245,7 @@ static struct filch_slot_ *steal_private(struct worker *w)
 	for (unsigned i = 0; i < known && !item; i++) {
 		struct stack *s = load_seq(&w->rt->worker[i]->current);
 
-		if (i != w->index && may_be_raided(s))
+		if (i != w->index && raid_possible(s))
 			item = raid_forks(w, s);
 	}
 	if (item)
@@ -267,11 +267,10 @@ struct filch_slot_ *steal(struct worker *w, bool last)
 				item = steal_from(w, victim, last);
 		}
 	}
-	if (!item && last)
-		item = steal_held(w);
-	if (!item && last)
-		item = steal_private(w);
-	return item;
+	if (item || !last)
+		return item;
+	item = steal_held(w);
+	return item ? item : steal_private(w);
 }
 
 /* What is poisoned already need not be again: its owner has yet to look at the hunger. */
@@ -299,7 +298,7 @@ bool anything_private(struct filch *rt)
 	unsigned n = load_seq(&rt->known);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (may_be_raided(load_seq(&rt->worker[i]->current)))
+		if (raid_possible(load_seq(&rt->worker[i]->current)))
 			return true;
 	}
 	return false;

@@ -21,6 +21,11 @@ static struct task *task_in(struct filch_slot_ *slot)
 	return (struct task *)(void *)slot->data;
 }
 
+static struct awaited *awaited_in(struct filch_slot_ *slot)
+{
+	return (struct awaited *)(void *)slot->data;
+}
+
 /* One of max_pending. By CAS, so that what is refused is at no moment counted. */
 static bool take_place(struct filch *rt)
 {
@@ -105,7 +110,7 @@ static void run_node(struct filch_slot_ *slot)
 
 static void run_awaited(struct filch_slot_ *slot)
 {
-	struct awaited a = *(struct awaited *)(void *)slot->data;
+	struct awaited a = *awaited_in(slot);
 	struct worker *w = worker_here();
 
 	task_begin(w, a.task.fn, a.task.group);
@@ -127,7 +132,7 @@ static void fill(struct filch_slot_ *node, const struct task *t)
 
 #define FEW 8 /* submits of one item that pay for themselves */
 
-int64_t raid(struct worker *victim, void **items)
+int64_t raid_held(struct worker *victim, void **items)
 {
 	struct filch_group *group;
 	int64_t n = hold_raid(&victim->hold, items, &group);
@@ -310,8 +315,7 @@ int task_run(struct filch *rt, filch_fn *fn, void *arg)
 	w = wait_begin(&thread, FOR_RUN, FILCH_NEVER);
 	slot.run = run_awaited;
 	slot.state = rt;
-	*(struct awaited *)(void *)slot.data =
-		(struct awaited){ { fn, arg, s && s->rt == rt ? group_of(s) : NULL }, w };
+	*awaited_in(&slot) = (struct awaited){ { fn, arg, s && s->rt == rt ? group_of(s) : NULL }, w };
 	w->value = &slot;
 	/* Forks that could not be published do not depend on this task, which must run now. */
 	w->refusal = 0;

@@ -5,9 +5,9 @@
  * When the watcher's clock has moved a worker looks at everything (may_look() in worker.c), and what is
  * ready then comes before its forks; but for computations that have made room, which keep behind it.
  * If there is one of these, a fork follows that somebody may wait for (needed_fork() in fork.c), or
- * that a stuck worker has (of both kinds one in turn), and then the computation. It comes before its own forks, since who took one
- * of them instead would have begun one more computation for each that makes room, and all of them take
- * turns. In a turn the clock may move again, since what was ready, or the fork, takes long: so that
+ * that a stuck worker has (of both kinds one in turn), and then the computation. It comes before its
+ * own forks, since who took one of them instead would have begun one more computation for each that
+ * makes room, and all of them take turns. In a turn the clock may move again, since what was ready, or the fork, takes long: so that
  * nothing short waits for two of these, there is another look then; but LOOKS at the most, or tasks
  * that follow each other would hold the rest up for ever.
  *
@@ -56,16 +56,14 @@ void begin_turn(struct worker *w)
 /* Its own or one of a stuck worker's, each in every other turn if there are both. */
 static struct filch_slot_ *next_fork(struct worker *w)
 {
-	struct filch_slot_ *item = NULL;
+	bool stuck = load_relaxed(&w->rt->stuck); /* relaxed: a hint */
+	struct filch_slot_ *item;
 
-	w->rescues = !w->rescues && load_relaxed(&w->rt->stuck); /* relaxed: a hint */
-	if (w->rescues)
-		item = rescue_fork(w);
+	w->rescues = stuck && !w->rescues;
+	item = w->rescues ? rescue_fork(w) : NULL;
 	if (!item)
 		item = needed_fork(w);
-	if (!item && load_relaxed(&w->rt->stuck)) /* relaxed: a hint */
-		item = rescue_fork(w);
-	return item;
+	return item || !stuck || w->rescues ? item : rescue_fork(w);
 }
 
 struct filch_slot_ *before_forks(struct worker *w)

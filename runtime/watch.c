@@ -11,7 +11,7 @@
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
  * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
- * millisecond apart, somebody may take them from it (fork.c).
+ * millisecond apart, somebody may take them from it (raid.c).
  *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
@@ -23,7 +23,7 @@
  */
 #include "watch.h"
 
-#include "fork.h"
+#include "raid.h"
 #include "futex.h"
 #include "steal.h"
 
@@ -31,7 +31,7 @@ enum { TICKING, SLEEPING, ENDED };
 
 #define TICK     ((int64_t)5000000)  /* 5 ms: half a slice */
 #define SLICE    ((int64_t)10000000) /* what a computation may use while something waits */
-#define GLANCE   ((int64_t)1000000)  /* 1 ms without a fork or join: it computes */
+#define STILL    ((int64_t)1000000)  /* 1 ms without a fork or join: it computes */
 #define PATIENCE 20                  /* ticks with all workers asleep before it sleeps too */
 
 struct seen { /* of a worker, at the last tick */
@@ -84,20 +84,23 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	}
 }
 
+/* Somebody is hungry: who has private forks? */
 static bool see_private(struct filch *rt, struct seen *seen, unsigned n)
 {
 	bool any = false;
 
+	if (all_busy(rt))
+		return false;
 	for (unsigned i = 0; i < n; i++) {
 		struct stack *s = load_seq(&rt->worker[i]->current);
 
-		seen[i].stack = parking_hungry(&rt->parking) && fork_look(s, &seen[i].changes) ? s : NULL;
+		seen[i].stack = raid_look(s, &seen[i].changes) ? s : NULL;
 		any |= seen[i].stack != NULL;
 	}
 	return any;
 }
 
-/* Somebody is hungry, and others have forks that only a fork or join would bring out. */
+/* A little later: from who was still since, they may be taken. */
 static void free_private(struct filch *rt, struct seen *seen, unsigned n)
 {
 	bool any = false;
@@ -106,7 +109,7 @@ static void free_private(struct filch *rt, struct seen *seen, unsigned n)
 		struct stack *s = seen[i].stack;
 
 		any |= s && s == load_seq(&rt->worker[i]->current) &&
-		       fork_found_still(s, seen[i].changes);
+		       raid_allow(s, seen[i].changes);
 	}
 	if (any)
 		wake_one(rt);
@@ -155,7 +158,7 @@ static void *watch_main(void *runtime)
 			quiet = 0;
 		}
 		if (see_private(rt, seen, n)) {
-			futex_wait(&rt->watch.state, TICKING, filch_after(GLANCE));
+			futex_wait(&rt->watch.state, TICKING, filch_after(STILL));
 			free_private(rt, seen, n);
 		}
 		futex_wait(&rt->watch.state, TICKING, now + TICK);

@@ -22,7 +22,6 @@
 #include <stdlib.h>
 
 #include "descriptor.h"
-#include "fork.h"
 #include "futex.h"
 #include "steal.h"
 

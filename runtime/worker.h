@@ -56,8 +56,8 @@ struct worker {
 	int64_t room;   /* so many items of the ready queue come before its forks */
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
 	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
-	unsigned turns; /* of forks, that there have been */
-	bool rescues;   /* the last fork that had its turn was to be a stuck worker's */
+	unsigned forks_turns; /* that there have been: see needed_fork() in fork.c */
+	bool rescues; /* the last fork that had its turn was to be a stuck worker's */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
 	int64_t woke;   /* the watcher's clock as its last sleep ended */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
@@ -239,6 +239,9 @@ static inline int publish_forks(struct worker *w, struct stack *s)
 	return s->slots ? publish_private(w, s) : 0;
 }
 
+/* Lend a stack slots, or (NULL) take them back; by its owner, without a frame. fork.c. */
+void set_slots(struct stack *s, struct slots *slots);
+
 /* Has it a stack and slots in hand, without which no item is begun? */
 bool worker_can_begin(struct worker *w);
 
@@ -280,7 +283,7 @@ static inline void poison(struct stack *s)
  * HOLD items; returns how many). task.c.
  */
 void queue_held(struct worker *w);
-int64_t raid(struct worker *victim, void **items);
+int64_t raid_held(struct worker *victim, void **items);
 
 /* Before the present item ends or leaves its stack. */
 static inline void let_go(struct worker *w)

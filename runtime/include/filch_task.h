@@ -88,7 +88,7 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
  * Set top, and then see whether the slot is at or beyond this word. What was written into slots
  * comes before top, and top before the compare, though that is only the compiler's order: whoever
  * overwrites the word and then reads top, in order to take forks of a task that computes, sees to
- * the processor's (raid_forks() in fork.c). The compare is a relaxed load, spelled for x86 since gcc
+ * the processor's (raid_forks() in raid.c). The compare is a relaxed load, spelled for x86 since gcc
  * folds neither an atomic load into a compare nor its offset into the address.
  */
 #if defined(__has_feature)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Forks that a task keeps private while it computes are taken from it, and none is lost or run twice. */
+/* Forks that a task keeps private while it computes are taken from it; each runs once. */
 #include "../support.h"
-#include "fork.h"
+#include "raid.h"
 
 TestSuite(raid, .timeout = WATCHDOG);
 
