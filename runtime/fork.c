@@ -302,6 +302,11 @@ static void lend_slots(struct worker *w, struct stack *s)
 	set_slots(s, slots);
 }
 
+static filch_frame frame_of(struct filch_stack_ *words)
+{
+	return (filch_frame){ words, words->top, words->top, NULL };
+}
+
 filch_frame filch_enter_(struct filch_slot_ *slot)
 {
 	struct filch_stack_ *serial = serial_of(slot);
@@ -309,7 +314,7 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 	struct stack *s;
 
 	if (serial)
-		return (filch_frame){ serial, serial->top, NULL };
+		return frame_of(serial);
 	w = worker_here();
 	s = w->current;
 	if (!s->slots)
@@ -321,7 +326,7 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 		/* Relaxed: the dump may read it at any time. */
 		store_relaxed(&s->task, (filch_fn *)(uintptr_t)slot->run);
 	}
-	return (filch_frame){ &s->words, s->words.top, NULL };
+	return frame_of(&s->words);
 }
 
 void filch_finish_(struct filch_slot_ *slot)

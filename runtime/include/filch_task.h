@@ -14,12 +14,14 @@ struct filch_slot_;
 struct filch_stack_;
 
 /*
- * Passed by value, so that it lives in registers; its address never escapes a task. late_ points to
- * a variable of the task, and is gone once all is inlined.
+ * Passed by value, so that it lives in registers; its address never escapes a task. What a call gets
+ * is next_, which is top_ by another name (FILCH_NEXT_). late_ points to a variable of the task, and
+ * is gone once all is inlined.
  */
 typedef struct filch_frame {
 	struct filch_stack_ *stack_;
 	struct filch_slot_ *top_;
+	struct filch_slot_ *next_;
 	bool *late_; /* was the last join late? For clang: see FILCH_LATELY_ */
 } filch_frame;
 
@@ -70,18 +72,26 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 /*
  * clang saves every register that any path of a function needs across a call, on all paths. So the
  * calls on the slow paths save them themselves: all of them, also that of a result, hence these have
- * none. And neither a slot's neighbour nor the address of a function is worth a register: each is
- * computed where it is needed.
+ * none.
  */
 #if defined(__clang__) && defined(__x86_64__)
-#define FILCH_KEEPS_        __attribute__((preserve_most))
-#define FILCH_FORGET_(slot) __asm__("" : "+r"(slot))
+#define FILCH_KEEPS_ __attribute__((preserve_most))
+#else
+#define FILCH_KEEPS_
+#endif
+
+/*
+ * Neither a slot's neighbour nor the address of a function is worth a register that has to be saved:
+ * each is computed where it is needed.
+ */
+#if defined(__x86_64__) && !defined(__code_model_large__)
+#define FILCH_NEXT_(next, slot) \
+	__asm__ volatile("lea{q 64(%1), %0| %0, [%1 + 64]}" : "=r"(next) : "r"(slot))
 #define FILCH_SET_(p, fn) \
 	__asm__ volatile("lea{q %c1(%%rip), %0| %0, [rip + %c1]}" : "=r"(p) : "i"(fn))
 #else
-#define FILCH_KEEPS_
-#define FILCH_FORGET_(slot) ((void)0)
-#define FILCH_SET_(p, fn)   ((p) = (fn))
+#define FILCH_NEXT_(next, slot) ((next) = (slot) + 1)
+#define FILCH_SET_(p, fn)       ((p) = (fn))
 #endif
 
 /*
@@ -129,12 +139,12 @@ FILCH_INLINE_ void filch_push_(filch_frame *frame, struct filch_slot_ *slot)
 {
 	bool beyond;
 
-	FILCH_FORGET_(slot);
 	frame->top_ = slot + 1;
-	FILCH_TOP_(frame->stack_, slot + 1);
+	FILCH_NEXT_(frame->next_, slot);
+	FILCH_TOP_(frame->stack_, frame->next_);
 	FILCH_BEYOND_(slot, frame->stack_, limit, beyond);
 	if (__builtin_expect(beyond, 0))
-		filch_fork_late_(frame->stack_, slot + 1);
+		filch_fork_late_(frame->stack_, frame->next_);
 }
 
 /*
@@ -165,7 +175,7 @@ FILCH_INLINE_ bool filch_pop_(filch_frame *frame, struct filch_slot_ *slot)
 	bool beyond;
 
 	FILCH_CHECK_(frame->stack_->top == frame->top_);
-	frame->top_ = slot;
+	frame->top_ = frame->next_ = slot;
 	FILCH_TOP_(frame->stack_, slot);
 	FILCH_BEYOND_(slot, frame->stack_, bound, beyond);
 	FILCH_LATELY_(frame, !beyond);
@@ -288,7 +298,7 @@ FILCH_INLINE_ void filch_joined_(filch_frame *frame)
 	FILCH_INLINE_ result name(filch_frame filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)) \
 	{ \
 		returns name##_task_(filch_frame_.stack_, \
-				     filch_frame_.top_ FILCH_NAMES_(n, __VA_ARGS__)); \
+				     filch_frame_.next_ FILCH_NAMES_(n, __VA_ARGS__)); \
 	} \
 	FILCH_INLINE_ void name##_fork(filch_frame *filch_frame_ FILCH_PARAMS_(n, __VA_ARGS__)) \
 	{ \
@@ -389,7 +399,8 @@ FILCH_INLINE_ void filch_joined_(filch_frame *frame)
 	__attribute__((aligned(64))) FILCH_HEAD_(linkage, result, name, n, __VA_ARGS__) \
 	{ \
 		FILCH_ENDS_ bool filch_late_ = false; \
-		FILCH_JOINED_ filch_frame filch_frame_ = { filch_stack_, filch_top_, &filch_late_ }; \
+		FILCH_JOINED_ filch_frame filch_frame_ = { filch_stack_, filch_top_, filch_top_, \
+							   &filch_late_ }; \
 		returns name##_body_(filch_frame_ FILCH_NAMES_(n, __VA_ARGS__)); \
 	} \
 	FILCH_INLINE_ result name##_body_( \
