@@ -20,9 +20,9 @@
  * No item is lost and none is taken twice. The owner passes a barrier within R2. If A1 is before it,
  * R3 sees the item and takes it. If A1 is after it, A2 is too and sees R1. So an item that R3 did not
  * see is one whose A2 finds the hold closed. The other way round R3 may see an item whose A2 finds it
- * closed, too: so the owner takes the lock, behind the raider, and compares its index with taken. It
- * opens the hold again only after that, with n = 0. A close is the same without R2: it is the
- * owner's, who is in no add.
+ * closed, too: so the owner takes the lock, behind the raider, and compares n with taken. It opens the
+ * hold again only after that, with n = 0. A close is the same without R2: it is the owner's, who is
+ * in no add.
  *
  * No wake-up is lost. A worker that opens stores open (seq_cst) before it looks at hunger, and with
  * somebody hungry closes it again; a worker that goes to sleep counts itself hungry before it looks
@@ -47,33 +47,23 @@ void hold_open(struct hold *h, struct filch_group *group)
 	store_seq(&h->open, 1);
 }
 
-bool hold_lost(struct hold *h, uint32_t place)
+bool hold_lost(struct hold *h)
 {
 	unlock(&h->word, lock(&h->word)); /* when the raider is done */
 	h->mine = false;
-	return h->taken > place;
+	return h->taken == load_relaxed(&h->n); /* relaxed: the owner's own */
 }
 
-static int64_t take_all(struct hold *h, void **items)
-{
-	/* Acquire: the items before we read them. Pairs with hold_add(). */
-	uint32_t n = load_acquire(&h->n);
-
-	for (uint32_t i = 0; i < n; i++)
-		items[i] = load_relaxed(&h->item[i]); /* relaxed: n was loaded with acquire */
-	return n;
-}
-
-int64_t hold_close(struct hold *h, void **items)
+int64_t hold_close(struct hold *h)
 {
 	uint64_t word = lock(&h->word);
 	int64_t n = -1;
 
 	h->mine = false;
 	if (hold_is_open(h)) {
-		n = take_all(h, items);
-		/* Release: the items were read before others may be added. Pairs with itself. */
-		store_release(&h->open, 0);
+		n = load_relaxed(&h->n); /* relaxed: the owner's own */
+		/* Relaxed: who raids looks under the lock. */
+		store_relaxed(&h->open, 0);
 	}
 	unlock(&h->word, word);
 	return n;
@@ -102,7 +92,10 @@ int64_t hold_raid(struct hold *h, void **items, struct filch_group **group)
 	if (hold_is_open(h)) {
 		store_seq(&h->open, 0);
 		barrier_heavy();
-		n = take_all(h, items);
+		/* Acquire: the items before we read them. Pairs with hold_add(). */
+		n = load_acquire(&h->n);
+		for (int64_t i = 0; i < n; i++)
+			items[i] = load_relaxed(&h->item[i]); /* relaxed: n was loaded with acquire */
 		*group = load_relaxed(&h->group); /* relaxed: after open was read */
 		h->taken = (uint32_t)n;
 	}

@@ -31,16 +31,26 @@ struct hold {
  */
 void hold_open(struct hold *h, struct filch_group *group);
 
-/* Move out what is in it, for the caller to queue. -1: it was raided. */
-int64_t hold_close(struct hold *h, void **items);
+/*
+ * How many are in it: they stay in h->item for the caller to queue, until it adds another. -1: it was
+ * raided.
+ */
+int64_t hold_close(struct hold *h);
 
-/* The same, by anybody. -1: it is not open, or somebody is about to queue what was in it. */
+/* Close it and move out what is in it, by anybody. -1: it is not open, or somebody is about to queue what was in it. */
 int64_t hold_raid(struct hold *h, void **items, struct filch_group **group);
 
-/* The owner finds it closed behind the item of this place: has a raider had that one? */
-bool hold_lost(struct hold *h, uint32_t place);
+/* The owner finds it closed behind the last item: has a raider had that one? It is the owner's if not. */
+bool hold_lost(struct hold *h);
 
-/* To one that is mine and not full. False: it was raided, and this item is still the caller's. */
+/* Is it mine, not full, and for items of this group? */
+static inline bool hold_takes(const struct hold *h, const struct filch_group *group)
+{
+	/* Relaxed, both: the owner's own. */
+	return h->mine && load_relaxed(&h->n) != HOLD && load_relaxed(&h->group) == group;
+}
+
+/* To one that is mine and not full. False: it is being raided; see hold_lost(). */
 static inline bool hold_add(struct hold *h, void *item)
 {
 	uint32_t i = load_relaxed(&h->n); /* relaxed: the owner's own */
@@ -51,7 +61,7 @@ static inline bool hold_add(struct hold *h, void *item)
 	store_release(&h->n, i + 1);
 	compiler_barrier();
 	/* Relaxed: after n, by the barrier that a raider makes us pass. Pairs with hold_raid(). */
-	return load_relaxed(&h->open) || hold_lost(h, i);
+	return load_relaxed(&h->open);
 }
 
 static inline bool hold_is_open(const struct hold *h)

@@ -33,14 +33,22 @@ static inline struct filch_slot_ *node_block(struct filch_slot_ *node)
 	return (struct filch_slot_ *)((uintptr_t)node & ~(uintptr_t)4095);
 }
 
-/* NULL without memory. */
-static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool)
+static inline bool node_at_hand(const struct nodes *n)
 {
-	if (n->next == n->end && !node_refill(n, pool))
-		return NULL;
+	return n->next != n->end;
+}
+
+static inline struct filch_slot_ *node_next(struct nodes *n)
+{
 	if (n->next + NODES_AHEAD < n->end)
 		prefetch_write(n->next + NODES_AHEAD);
 	return n->next++;
+}
+
+/* NULL without memory. */
+static inline struct filch_slot_ *node_take(struct nodes *n, struct node_pool *pool)
+{
+	return node_at_hand(n) || node_refill(n, pool) ? node_next(n) : NULL;
 }
 
 static inline void node_give(struct nodes *n, struct node_pool *pool, struct filch_slot_ *node)

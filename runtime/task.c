@@ -147,14 +147,13 @@ int64_t raid_held(struct worker *victim, void **items)
 void queue_held(struct worker *w)
 {
 	struct filch_group *group = w->hold.group;
-	void *items[HOLD];
-	int64_t n = hold_close(&w->hold, items);
+	int64_t n = hold_close(&w->hold);
 
 	if (n < 0)
 		return; /* who raided it has queued them */
 	if (group && n < HOLD)
 		group_count_out(group, (uint64_t)(HOLD - n));
-	ready_all(w->rt, items, n);
+	ready_all(w->rt, w->hold.item, n);
 }
 
 /* In this order: see hold.c, and fetch_held() in group.c. */
@@ -181,7 +180,7 @@ static bool hold_back(struct worker *w, struct filch_slot_ *node, struct filch_g
 		queue_held(w);
 	if (!h->mine && !begin_to_hold(w, group))
 		return false;
-	if (!hold_add(h, node))
+	if (!hold_add(h, node) && !hold_lost(h))
 		return false;
 	if (parking_hungry(&w->rt->parking))
 		let_go(w);
@@ -190,20 +189,29 @@ static bool hold_back(struct worker *w, struct filch_slot_ *node, struct filch_g
 
 /* ---- submitting ---- */
 
+static void queue_one(struct worker *w, struct filch_slot_ *node, struct filch_group *group)
+{
+	if (group)
+		group_count_in(group, w);
+	ready_here(w, node);
+}
+
+static void begin(struct worker *w, struct filch_slot_ *node, const struct task *t)
+{
+	fill(node, t);
+	/* Release: pairs with the sums in runtime_quiet(). */
+	store_release(&w->admitted, w->admitted + 1);
+}
+
 static int submit_here(struct worker *w, const struct task *t)
 {
 	struct filch_slot_ *node = node_take(&w->nodes, &w->rt->nodes);
 
 	if (!node)
 		return -ENOMEM;
-	fill(node, t);
-	/* Release: pairs with the sums in runtime_quiet(). */
-	store_release(&w->admitted, w->admitted + 1);
-	if (hold_back(w, node, t->group))
-		return 0;
-	if (t->group)
-		group_count_in(t->group, w);
-	ready_here(w, node);
+	begin(w, node, t);
+	if (!hold_back(w, node, t->group))
+		queue_one(w, node, t->group);
 	return 0;
 }
 
@@ -261,8 +269,8 @@ static int submit_outside(struct filch *rt, const struct task *t)
 	return error;
 }
 
-int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
-                struct filch_group *group)
+static __attribute__((noinline)) int submit_any(struct filch *rt, struct worker *in, filch_fn *fn,
+                                                void *arg, struct filch_group *group)
 {
 	struct task t = { fn, arg, group };
 	int error;
@@ -273,6 +281,35 @@ int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
 	if (error)
 		give_place(rt);
 	return error;
+}
+
+/* It is held back, but the hold was closed meanwhile, or is to be. */
+static __attribute__((noinline)) int after_hold(struct worker *w, struct filch_slot_ *node,
+                                                struct filch_group *group)
+{
+	if (!hold_is_open(&w->hold) && !hold_lost(&w->hold))
+		queue_one(w, node, group);
+	else if (parking_hungry(&w->rt->parking))
+		let_go(w);
+	return 0;
+}
+
+/*
+ * First the common case of a task that submits many, with no call but as the last thing, so that it
+ * saves no registers.
+ */
+int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
+                struct filch_group *group)
+{
+	struct filch_slot_ *node;
+
+	if (!in || !hold_takes(&in->hold, group) || !node_at_hand(&in->nodes) || rt->max_pending)
+		return submit_any(rt, in, fn, arg, group);
+	node = node_next(&in->nodes);
+	begin(in, node, &(struct task){ fn, arg, group });
+	return hold_add(&in->hold, node) && !parking_hungry(&rt->parking)
+	               ? 0
+	               : after_hold(in, node, group);
 }
 
 int filch_submit(filch *rt, filch_fn *fn, void *arg)

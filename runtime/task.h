@@ -54,11 +54,13 @@ static inline void group_done(struct worker *w, struct filch_group *g)
  */
 static inline void task_begin(struct worker *w, filch_fn *fn, struct filch_group *group)
 {
+	struct stack *s = w->current;
+
 	if (w->group != group)
 		group_settle(w);
-	store_relaxed(&w->current->task, fn); /* relaxed: the dump may read it at any time */
-	w->current->group = group;
-	w->current->origin = NULL;
+	store_relaxed(&s->task, fn); /* relaxed: the dump may read it at any time */
+	s->group = group;
+	s->origin = NULL;
 }
 
 static inline void task_end(struct worker *w, struct filch_group *group)
