@@ -51,6 +51,7 @@
 
 #include <errno.h>
 
+#include "hand.h"
 #include "raid.h"
 #include "steal.h"
 #include "task.h"
@@ -296,7 +297,7 @@ void set_slots(struct stack *s, struct slots *slots)
 
 static void lend_slots(struct worker *w, struct stack *s)
 {
-	struct slots *slots = worker_take_slots(w);
+	struct slots *slots = take_slots(w);
 
 	slots->owner = s;
 	set_slots(s, slots);

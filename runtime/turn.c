@@ -27,18 +27,38 @@ static bool gave_way(struct filch_slot_ *item)
 	       load_relaxed(&container_of(item, struct stack, item)->gave_way);
 }
 
-/* Of so many that are ready the first that has made room, or that has not; the others go behind. */
-static struct filch_slot_ *ready_first(struct worker *w, int64_t *looks, bool made_room)
+bool goes_behind(struct worker *w, struct filch_slot_ *item)
 {
-	struct filch_slot_ *item;
+	if (!gave_way(item))
+		return false;
+	if (w->turn == NO_TURN) /* it has come from elsewhere */
+		w->turn = TURN_OF_FORK;
+	ready_here(w, item);
+	return true;
+}
 
-	for (; *looks > 0; ready_here(w, item)) {
-		item = deque_steal(&w->ready);
-		*looks = item ? *looks - 1 : 0;
-		if (!item || gave_way(item) == made_room)
+/* The next of those that come before forks. */
+static struct filch_slot_ *ready_first(struct worker *w)
+{
+	while (w->room > 0) {
+		struct filch_slot_ *item = deque_steal(&w->ready);
+
+		w->room = item ? w->room - 1 : 0;
+		if (!item || !goes_behind(w, item))
 			return item;
-		if (!made_room && w->turn == NO_TURN) /* it has come from elsewhere */
-			w->turn = TURN_OF_FORK;
+	}
+	return NULL;
+}
+
+/* The first that has made room, of all that are ready; the others go behind. */
+static struct filch_slot_ *ready_computation(struct worker *w)
+{
+	for (int64_t n = deque_size(&w->ready); n > 0; n--) {
+		struct filch_slot_ *item = deque_steal(&w->ready);
+
+		if (!item || gave_way(item))
+			return item;
+		ready_here(w, item);
 	}
 	return NULL;
 }
@@ -68,7 +88,7 @@ static struct filch_slot_ *next_fork(struct worker *w)
 
 struct filch_slot_ *before_forks(struct worker *w)
 {
-	struct filch_slot_ *item = ready_first(w, &w->room, false);
+	struct filch_slot_ *item = ready_first(w);
 
 	if (!item && w->turn == TURN_OF_FORK) {
 		w->turn = TURN_OF_COMPUTATION;
@@ -78,5 +98,5 @@ struct filch_slot_ *before_forks(struct worker *w)
 		return item;
 	w->turn = NO_TURN;
 	w->looks = LOOKS;
-	return ready_first(w, &(int64_t){ deque_size(&w->ready) }, true);
+	return ready_computation(w);
 }

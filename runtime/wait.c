@@ -16,6 +16,7 @@
 
 #include "barrier.h"
 #include "futex.h"
+#include "hand.h"
 #include "task.h"
 #include "when.h"
 #include "worker.h"
@@ -284,7 +285,7 @@ static int make_way(struct stack *s, int64_t deadline)
 	int error;
 
 	let_go(worker_here());
-	while ((error = publish_forks(worker_here(), s)) && worker_can_begin(worker_here()) &&
+	while ((error = publish_forks(worker_here(), s)) && can_begin(worker_here()) &&
 	       !passed(s, deadline))
 		filch_yield();
 	return error;

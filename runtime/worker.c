@@ -23,22 +23,23 @@
 
 #include "descriptor.h"
 #include "futex.h"
+#include "hand.h"
 #include "steal.h"
 
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
-#define SPARES    64 /* stacks in hand, at most */
-#define SLOTS     16  /* slot areas in hand, at most */
 #define REST      ((int64_t)5000000) /* ns between two looks whether there is memory */
 
-static _Thread_local struct worker *self __attribute__((tls_model("initial-exec")));
+_Thread_local struct worker *worker_self_ __attribute__((tls_model("initial-exec"), used));
 
+#if !defined(__x86_64__)
 __attribute__((noinline)) struct worker *worker_here(void)
 {
 	/* A call with an effect: it can be neither merged with another nor moved. */
 	__asm__ volatile("");
-	return self;
+	return worker_self_;
 }
+#endif
 
 /* ---- switching ---- */
 
@@ -72,45 +73,7 @@ static void nothing(struct worker *w, void *arg)
 	(void)arg;
 }
 
-/* A stack without a frame lends its slots no longer. */
-static void drop_slots(struct worker *w, struct stack *s)
-{
-	if (!s->slots || s->frames)
-		return;
-	s->slots->next = w->slots;
-	w->slots = s->slots;
-	set_slots(s, NULL);
-}
-
-static void keep_spare(struct worker *w, void *stack)
-{
-	struct stack *s = stack;
-
-	drop_slots(w, s);
-	s->next = w->spares;
-	w->spares = s;
-	if (++w->spare_count > SPARES) {
-		struct stack *last = s;
-
-		for (int i = 1; i < STACK_BATCH; i++)
-			last = last->next;
-		w->spares = last->next;
-		last->next = NULL;
-		w->spare_count -= STACK_BATCH;
-		stacks_put(&w->rt->stacks, s);
-	}
-}
-
-static struct stack *take_spare(struct worker *w)
-{
-	struct stack *s = w->spares;
-
-	w->spares = s->next;
-	w->spare_count--;
-	return s;
-}
-
-static void resume(struct filch_slot_ *item)
+void worker_resume(struct filch_slot_ *item)
 {
 	struct worker *w = worker_here();
 
@@ -126,7 +89,14 @@ static bool late(const struct worker *w)
 
 bool is_stack(const struct filch_slot_ *item)
 {
-	return item->run == resume;
+	return item->run == worker_resume;
+}
+
+/* Is there nothing to look at but the ready queue? */
+static bool only_ready(const struct worker *w)
+{
+	return !late(w) && (w->tick + 1) % FAIR_TICK && w->turn == NO_TURN &&
+	       !deque_size(&w->forks);
 }
 
 /*
@@ -139,8 +109,7 @@ static struct stack *next_stack(struct worker *w)
 {
 	struct filch_slot_ *item;
 
-	if (w->room || late(w) || (w->tick + 1) % FAIR_TICK == 0 || deque_size(&w->forks) ||
-	    w->finished || !w->slots) /* a task goes on only with slots in hand */
+	if (!only_ready(w) || w->room || w->finished || !w->slots) /* without it no task goes on */
 		return take_spare(w);
 	item = deque_steal(&w->ready);
 	if (!item || !is_stack(item)) {
@@ -157,71 +126,10 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 
 	let_go(w);
 	count_up(&w->stats.waits); /* relaxed inside: a statistic */
-	drop_slots(w, w->current);
+	if (w->current->slots)
+		drop_slots(w, w->current);
 	w = switch_to(w, next_stack(w), after, arg);
 	*w->errno_at = saved; /* of the thread in which the task goes on */
-}
-
-/*
- *  ---- what a worker has in hand: an item is started only with a spare stack and spare slots ----
- */
-
-static void loop(struct stack *s);
-
-static void get_spares(struct worker *w)
-{
-	struct stack *list = stacks_get(&w->rt->stacks, loop);
-
-	while (list) {
-		struct stack *s = list;
-
-		list = s->next;
-		s->rt = w->rt;
-		s->item.run = resume;
-		s->next = w->spares;
-		w->spares = s;
-		w->spare_count++;
-	}
-}
-
-static bool take_in_hand(struct worker *w)
-{
-	if (!w->spares)
-		get_spares(w);
-	if (!w->slots)
-		drop_slots(w, w->current); /* from the item before */
-	if (!w->slots && (w->slots = slots_new()))
-		w->slots->next = NULL;
-	return w->spares && w->slots;
-}
-
-bool worker_can_begin(struct worker *w)
-{
-	return (w->spares && w->slots) || take_in_hand(w);
-}
-
-struct slots *worker_take_slots(struct worker *w)
-{
-	struct slots *s = w->slots;
-
-	w->slots = s->next;
-	return s;
-}
-
-static void trim_slots(struct worker *w)
-{
-	unsigned n = 0;
-
-	for (struct slots *s = w->slots; s; s = s->next) {
-		if (++n < SLOTS)
-			continue;
-		while (s->next) {
-			struct slots *extra = s->next;
-
-			s->next = extra->next;
-			slots_free(extra);
-		}
-	}
 }
 
 /* ---- finding something to do ---- */
@@ -287,7 +195,23 @@ static struct filch_slot_ *own_fork(struct worker *w)
 	return item;
 }
 
-struct filch_slot_ *own_item(struct worker *w)
+/* The common case: a short way to what the long one would find. */
+static struct filch_slot_ *ready_item(struct worker *w)
+{
+	struct filch_slot_ *item;
+
+	if (w->next || !only_ready(w))
+		return NULL;
+	item = deque_steal(&w->ready);
+	if (!item)
+		return NULL;
+	count_up(&w->tick); /* relaxed inside: the watcher only compares */
+	if (w->room && (w->room--, is_stack(item) && goes_behind(w, item)))
+		return NULL;
+	return item;
+}
+
+static struct filch_slot_ *any_item(struct worker *w)
 {
 	struct filch_slot_ *item = w->next;
 
@@ -318,6 +242,13 @@ struct filch_slot_ *own_item(struct worker *w)
 		item = deque_steal(&w->ready);
 	}
 	return item;
+}
+
+struct filch_slot_ *own_item(struct worker *w)
+{
+	struct filch_slot_ *item = ready_item(w);
+
+	return item ? item : any_item(w);
 }
 
 void runtime_end(struct filch *rt)
@@ -374,7 +305,7 @@ static struct filch_slot_ *next_item(struct worker *w)
 	let_go(w);
 	w->submits = 0;
 	while (!item && !leaving(w)) {
-		if (!worker_can_begin(w)) {
+		if (!can_begin(w)) {
 			item = own_stack(w);
 			continue;
 		}
@@ -387,7 +318,7 @@ static struct filch_slot_ *next_item(struct worker *w)
 	return item;
 }
 
-static void loop(struct stack *s)
+void worker_loop(struct stack *s)
 {
 	arrive(s);
 	for (;;) {
@@ -428,24 +359,7 @@ int worker_init(struct worker *w, struct filch *rt, unsigned index)
 		return -EMFILE;
 	get_spares(w); /* one to begin on, and one in hand */
 	get_spares(w);
-	return w->spare_count >= 2 && worker_can_begin(w) ? 0 : -ENOMEM;
-}
-
-static void give_slots(struct worker *w)
-{
-	while (w->slots)
-		slots_free(worker_take_slots(w));
-}
-
-/* All but the last n. */
-static void give_spares(struct worker *w, unsigned n)
-{
-	while (w->spare_count > n) {
-		struct stack *s = take_spare(w);
-
-		s->next = NULL;
-		stacks_put(&w->rt->stacks, s);
-	}
+	return w->spare_count >= 2 && can_begin(w) ? 0 : -ENOMEM;
 }
 
 void worker_destroy(struct worker *w)
@@ -478,12 +392,12 @@ void worker_hand_over(struct worker *w)
 
 void worker_forget(void)
 {
-	self = NULL;
+	worker_self_ = NULL;
 }
 
 void worker_main(struct worker *w)
 {
-	self = w;
+	worker_self_ = w;
 	w->errno_at = &errno;
 	stack_adopt_thread(&w->thread);
 	do {
@@ -492,5 +406,5 @@ void worker_main(struct worker *w)
 	} while (!worker_left(w));
 	while (load_seq(&w->wakers))
 		sched_yield();
-	self = NULL;
+	worker_self_ = NULL;
 }

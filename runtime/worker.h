@@ -116,10 +116,23 @@ struct filch {
 };
 
 /*
- * The worker that runs the caller, or NULL. A call, since compilers cache the address of a
- * thread-local.
+ * The worker that runs the caller, or NULL. Not for the compiler to see, since it would cache the
+ * address of a thread-local across a wait, that ends in another thread.
  */
+#if defined(__x86_64__)
+static inline struct worker *worker_here(void)
+{
+	struct worker *w;
+
+	__asm__ volatile("movq worker_self_@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+	                 : "=r"(w)
+	                 :
+	                 : "memory");
+	return w;
+}
+#else
 struct worker *worker_here(void);
+#endif
 
 /* The calling worker if it is one of rt's, or NULL. */
 static inline struct worker *worker_of(const struct filch *rt)
@@ -175,6 +188,8 @@ static inline bool away(struct worker *w)
 int worker_init(struct worker *w, struct filch *rt, unsigned index);
 void worker_destroy(struct worker *w);
 void worker_main(struct worker *w);
+void worker_loop(struct stack *s);               /* what every stack runs */
+void worker_resume(struct filch_slot_ *item);     /* what runs a stack that may go on */
 void worker_hand_over(struct worker *w); /* as it leaves */
 void worker_forget(void); /* in a child of fork(2): the caller is a plain thread */
 
@@ -242,9 +257,6 @@ static inline int publish_forks(struct worker *w, struct stack *s)
 /* Lend a stack slots, or (NULL) take them back; by its owner, without a frame. fork.c. */
 void set_slots(struct stack *s, struct slots *slots);
 
-/* Has it a stack and slots in hand, without which no item is begun? */
-bool worker_can_begin(struct worker *w);
-
 /*
  * Let what is ready run first, before the worker's forks too, unlike filch_yield(). Private forks
  * stay private: who takes the calling stack has them too. time.c.
@@ -260,6 +272,11 @@ struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or
 
 /* Of that, what comes before forks; and as a computation makes room. turn.c. */
 struct filch_slot_ *before_forks(struct worker *w);
+
+/*
+ * An item that is one of those: if it has made room it is put behind the others again, and true.
+ */
+bool goes_behind(struct worker *w, struct filch_slot_ *item);
 void begin_turn(struct worker *w);
 
 bool is_stack(const struct filch_slot_ *item); /* one that may go on */
@@ -305,8 +322,6 @@ static inline void poison_if_hungry(struct worker *w)
 		poison(w->current);
 }
 
-struct slots *worker_take_slots(
-	struct worker *w); /* those in hand, for the current stack; never NULL */
 struct worker *host_of_thread(struct filch *rt); /* whose inbox the calling thread uses */
 struct port *enter_port(struct filch *rt);       /* one that is free, of the same worker, or NULL */
 bool runtime_quiet(struct filch *rt);
