@@ -234,6 +234,7 @@ func go_flat_fork(size, inFlight int64) uint64 {
 	return inside(func() uint64 { return flatFork(size, inFlight) })
 }
 
+//go:noinline
 func yields(n int64) (count uint64) {
 	for ; int64(count) < n; count++ {
 		runtime.Gosched()
