@@ -119,7 +119,8 @@ static bool fed(struct worker *w, struct stack *s, struct filch_slot_ *top)
 
 static struct filch_slot_ *limit_of(struct worker *w, struct stack *s, bool hungry)
 {
-	struct filch_slot_ *end = slots_end(s->slots);
+	struct slots *slots = s->slots;
+	struct filch_slot_ *end = slots->deep ? slots_end(slots) : slots->slot + SHALLOW;
 
 	return hungry && end - s->split > ahead(w) ? s->split + ahead(w) : end;
 }
@@ -132,6 +133,8 @@ static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 {
 	bool hungry = parking_hungry(&w->rt->parking);
 
+	if (top > s->slots->slot + SHALLOW)
+		s->slots->deep = true;
 	if (hungry && !fed(w, s, top))
 		return false;
 	store_seq(&w->current, s);
@@ -289,6 +292,7 @@ void set_slots(struct stack *s, struct slots *slots)
 	struct filch_slot_ *first = slots ? slots->slot : NULL;
 
 	begin_change(s);
+	poison(s); /* the limit was that of others */
 	s->slots = slots;
 	set_split(s, first);
 	store_relaxed(&s->words.top, first); /* relaxed: its owner's own but for D4 */

@@ -66,6 +66,9 @@ void drop_slots(struct worker *w, struct stack *s)
 {
 	if (!s->slots || s->frames)
 		return;
+	if (s->slots->deep)
+		slots_clear(s->slots);
+	s->slots->deep = false;
 	s->slots->next = w->slots;
 	w->slots = s->slots;
 	set_slots(s, NULL);
@@ -83,6 +86,8 @@ void trim_slots(struct worker *w)
 {
 	unsigned n = 0;
 
+	if (w->current->slots && w->current->slots->deep)
+		drop_slots(w, w->current);
 	for (struct slots *s = w->slots; s; s = s->next) {
 		if (++n < SLOTS)
 			continue;

@@ -15,7 +15,7 @@ void give_spares(struct worker *w, unsigned n);  /* all but the last n, to other
 
 struct slots *take_slots(struct worker *w);         /* that are there */
 void drop_slots(struct worker *w, struct stack *s); /* without a frame it lends them no longer */
-void trim_slots(struct worker *w);                  /* free what is too much */
+void trim_slots(struct worker *w);                  /* give back what is too much */
 void give_slots(struct worker *w);                  /* free them all */
 
 bool take_in_hand(struct worker *w); /* one of both, at least */

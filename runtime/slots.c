@@ -43,7 +43,10 @@ struct slots *slots_new(void)
 
 void slots_clear(struct slots *s)
 {
+	int saved = errno;
+
 	madvise((char *)s + PAGE, SLOTS_BYTES - PAGE, MADV_DONTNEED);
+	restore_errno(saved);
 }
 
 void slots_free(struct slots *s)

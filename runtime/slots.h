@@ -9,10 +9,12 @@
 #include "item.h"
 
 #define SLOTS_BYTES ((size_t)256 << 20)
+#define SHALLOW     ((size_t)1 << 16) /* forks in flight, whose memory is kept for the next task */
 
 struct slots {               /* at the start of its memory, which is aligned to its size */
 	struct slots *next;  /* in a list of spare ones */
 	struct stack *owner; /* whose forks are in it */
+	bool deep;           /* there were over SHALLOW of them */
 	struct filch_slot_ slot[];
 };
 

@@ -362,3 +362,55 @@ Test(fork, while_stopping_it_runs_serially_in_the_caller)
 	set(&leave, 1);
 	join_thread(stopper);
 }
+
+/* ---- memory ---- */
+
+/* KiB of memory in areas of slots. */
+static long touched(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	long size = 0, rss, sum = 0;
+	char line[4096];
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "Size: %ld kB", &size);
+		if (size == 256 << 10 && sscanf(line, "Rss: %ld kB", &rss) == 1)
+			sum += rss;
+	}
+	fclose(f);
+	return sum;
+}
+
+FILCH_TASK(long, nothing_flat, frame, long, n)
+{
+	long sum = 0;
+
+	if (!n)
+		return 1;
+	for (long i = 0; i < n; i++)
+		nothing_flat_fork(&frame, 0);
+	for (long i = 0; i < n; i++)
+		sum += nothing_flat_join(&frame);
+	return sum;
+}
+
+Test(fork, what_millions_in_flight_have_touched_is_given_back)
+{
+	long few = 60000, many = 1000000;
+	filch *rt;
+
+	if (environment("FILCH_TEST_EMULATED", 0)) /* the emulator's own idea of smaps */
+		return;
+	rt = start_workers(1);
+	CHECK_EQ(nothing_flat_run(rt, few), few);
+	CHECK(touched() >= few * 64 >> 10); /* it may be kept, and this finds it */
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(nothing_flat_run(rt, many), many);
+		for (int ms = 0; touched() > 8 << 10; ms++) { /* when it has nothing else to do */
+			CHECK(ms < 2000);
+			usleep(1000);
+		}
+	}
+	stop(rt);
+}
