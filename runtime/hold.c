@@ -91,7 +91,8 @@ int64_t hold_raid(struct hold *h, void **items, struct filch_group **group)
 		return -1;
 	if (hold_is_open(h)) {
 		store_seq(&h->open, 0);
-		barrier_heavy();
+		while (!barrier_heavy()) /* out of memory: the owner may have seen that it is closed */
+			sched_yield();
 		/* Acquire: the items before we read them. Pairs with hold_add(). */
 		n = load_acquire(&h->n);
 		for (int64_t i = 0; i < n; i++)

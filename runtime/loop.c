@@ -13,7 +13,8 @@
  *
  * Before a range is shared the caller does a little of it alone. A short loop ends there: it is not
  * worth a thief's visit, let alone the way from a thread outside to the workers and back. Where
- * there are few iterations each may be long, and none is done alone.
+ * there are few iterations each may be long, and none is done alone: where there are more, the first
+ * takes one in MANY of all the time at most.
  *
  * A reduction folds into the caller's result as long as it goes from left to right. Who runs a fork
  * on another stack than it was made on (home) does so beside the parts on its left, and folds into a
@@ -22,14 +23,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "atomic.h"
-#include "include/filch.h"
 #include "saved_errno.h"
+#include "worker.h"
 
 #define PACE    4000  /* ns for a piece: several times what a steal costs both sides */
 #define HANDOFF 20000 /* ns: about what it takes to wake a worker and to be woken by it */
 #define PIECES  16
-#define MANY    64 /* iterations a worker from which on the caller may do the first alone */
+#define MANY    16 /* iterations a CPU from which on the caller may do the first alone */
 
 struct loop {
 	filch_range_fn *body;
@@ -138,9 +138,11 @@ static size_t alone(struct loop *l, void *acc, size_t begin, size_t end, int64_t
 
 static int64_t time_alone(filch *rt, size_t n, size_t grain)
 {
+	unsigned workers = filch_workers(rt);
+
 	if (!rt || grain >= n)
 		return FILCH_NEVER;
-	if (grain || n / MANY < filch_workers(rt))
+	if (grain || n / MANY < (workers < rt->cpus ? workers : rt->cpus))
 		return 0;
 	return rt == filch_here() ? PACE : HANDOFF;
 }

@@ -206,9 +206,12 @@ static struct filch_slot_ *ready_item(struct worker *w)
 	if (!item)
 		return NULL;
 	count_up(&w->tick); /* relaxed inside: the watcher only compares */
-	if (w->room && (w->room--, is_stack(item) && goes_behind(w, item)))
-		return NULL;
-	return item;
+	if (!w->room) {
+		w->looks = LOOKS; /* as after own_fork(), which would have found none */
+		return item;
+	}
+	w->room--;
+	return is_stack(item) && goes_behind(w, item) ? NULL : item;
 }
 
 static struct filch_slot_ *any_item(struct worker *w)

@@ -124,7 +124,8 @@ static inline struct worker *worker_here(void)
 {
 	struct worker *w;
 
-	__asm__ volatile("movq worker_self_@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+	__asm__ volatile("mov{q worker_self_@gottpoff(%%rip), %0| %0, worker_self_@gottpoff[rip]}\n\t"
+	                 "mov{q %%fs:(%0), %0| %0, fs:[%0]}"
 	                 : "=r"(w)
 	                 :
 	                 : "memory");
