@@ -15,6 +15,9 @@
  * the biggest piece; otherwise it restores the words (settle). Whoever takes from a deque while
  * others are hungry poisons again what may be settled because of it: the stack that its owner runs.
  *
+ * At first the limit is SHALLOW slots away. Who passes it marks the area as deep (settle), and has all
+ * of it; what that touched is given back when the stack is done with it (drop_slots in hand.c).
+ *
  * What is private when a task calls something long is out of reach for a while (raid.c). So while
  * anybody is hungry the limit is only AHEAD slots away, and more than that is published as well, in
  * growing batches. A tree of small tasks seldom has so many in flight, and pays nothing for it. If

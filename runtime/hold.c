@@ -21,7 +21,8 @@
  * R3 sees the item and takes it. If A1 is after it, A2 is too and sees R1. So an item that R3 did not
  * see is one whose A2 finds the hold closed. The other way round R3 may see an item whose A2 finds it
  * closed, too: so the owner takes the lock, behind the raider, and compares n with taken. It opens the
- * hold again only after that, with n = 0. A close is the same without R2: it is the owner's, who is
+ * hold again only after that, with n = 0. (It may also read open once more, later: what it found open
+ * before, the raider has had, and n says so.) A close is the same without R2: it is the owner's, who is
  * in no add.
  *
  * No wake-up is lost. A worker that opens stores open (seq_cst) before it looks at hunger, and with

@@ -37,10 +37,13 @@ void hold_open(struct hold *h, struct filch_group *group);
  */
 int64_t hold_close(struct hold *h);
 
-/* Close it and move out what is in it, by anybody. -1: it is not open, or somebody is about to queue what was in it. */
+/*
+ * Close it and move out what is in it, by anybody. -1: it is not open, or somebody is about to queue
+ * what was in it.
+ */
 int64_t hold_raid(struct hold *h, void **items, struct filch_group **group);
 
-/* The owner finds it closed behind the last item: has a raider had that one? It is the owner's if not. */
+/* The owner finds it closed behind the last item: has a raider had that one? If not, it is its own. */
 bool hold_lost(struct hold *h);
 
 /* Is it mine, not full, and for items of this group? */

@@ -138,11 +138,13 @@ static size_t alone(struct loop *l, void *acc, size_t begin, size_t end, int64_t
 
 static int64_t time_alone(filch *rt, size_t n, size_t grain)
 {
-	unsigned workers = filch_workers(rt);
+	unsigned at_once = filch_workers(rt);
 
 	if (!rt || grain >= n)
 		return FILCH_NEVER;
-	if (grain || n / MANY < (workers < rt->cpus ? workers : rt->cpus))
+	if (at_once > rt->cpus)
+		at_once = rt->cpus;
+	if (grain || n / MANY < at_once)
 		return 0;
 	return rt == filch_here() ? PACE : HANDOFF;
 }

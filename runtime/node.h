@@ -33,11 +33,13 @@ static inline struct filch_slot_ *node_block(struct filch_slot_ *node)
 	return (struct filch_slot_ *)((uintptr_t)node & ~(uintptr_t)4095);
 }
 
+/* Is there one without a look for a block? */
 static inline bool node_at_hand(const struct nodes *n)
 {
 	return n->next != n->end;
 }
 
+/* One that is at hand. */
 static inline struct filch_slot_ *node_next(struct nodes *n)
 {
 	if (n->next + NODES_AHEAD < n->end)

@@ -172,22 +172,13 @@ static bool begin_to_hold(struct worker *w, struct filch_group *group)
 	return false;
 }
 
-static bool hold_back(struct worker *w, struct filch_slot_ *node, struct filch_group *group)
+/* Is there a hold for the next item of this group? */
+static bool can_hold(struct worker *w, struct filch_group *group)
 {
-	struct hold *h = &w->hold;
-
-	if (h->mine && (h->n == HOLD || h->group != group))
+	if (w->hold.mine && !hold_takes(&w->hold, group))
 		queue_held(w);
-	if (!h->mine && !begin_to_hold(w, group))
-		return false;
-	if (!hold_add(h, node) && !hold_lost(h))
-		return false;
-	if (parking_hungry(&w->rt->parking))
-		let_go(w);
-	return true;
+	return w->hold.mine || begin_to_hold(w, group);
 }
-
-/* ---- submitting ---- */
 
 static void queue_one(struct worker *w, struct filch_slot_ *node, struct filch_group *group)
 {
@@ -195,6 +186,26 @@ static void queue_one(struct worker *w, struct filch_slot_ *node, struct filch_g
 		group_count_in(group, w);
 	ready_here(w, node);
 }
+
+/* The hold was closed behind the node, or is to be; or neither by now. */
+static __attribute__((noinline)) int after_hold(struct worker *w, struct filch_slot_ *node,
+                                                struct filch_group *group)
+{
+	if (!hold_is_open(&w->hold) && !hold_lost(&w->hold))
+		queue_one(w, node, group);
+	else if (parking_hungry(&w->rt->parking))
+		let_go(w);
+	return 0;
+}
+
+static inline int hold_back(struct worker *w, struct filch_slot_ *node, struct filch_group *group)
+{
+	bool held = hold_add(&w->hold, node) && !parking_hungry(&w->rt->parking);
+
+	return held ? 0 : after_hold(w, node, group);
+}
+
+/* ---- submitting ---- */
 
 static void begin(struct worker *w, struct filch_slot_ *node, const struct task *t)
 {
@@ -210,8 +221,9 @@ static int submit_here(struct worker *w, const struct task *t)
 	if (!node)
 		return -ENOMEM;
 	begin(w, node, t);
-	if (!hold_back(w, node, t->group))
-		queue_one(w, node, t->group);
+	if (can_hold(w, t->group))
+		return hold_back(w, node, t->group);
+	queue_one(w, node, t->group);
 	return 0;
 }
 
@@ -283,17 +295,6 @@ static __attribute__((noinline)) int submit_any(struct filch *rt, struct worker 
 	return error;
 }
 
-/* It is held back, but the hold was closed meanwhile, or is to be. */
-static __attribute__((noinline)) int after_hold(struct worker *w, struct filch_slot_ *node,
-                                                struct filch_group *group)
-{
-	if (!hold_is_open(&w->hold) && !hold_lost(&w->hold))
-		queue_one(w, node, group);
-	else if (parking_hungry(&w->rt->parking))
-		let_go(w);
-	return 0;
-}
-
 /*
  * First the common case of a task that submits many, with no call but as the last thing, so that it
  * saves no registers.
@@ -307,9 +308,7 @@ int task_submit(struct filch *rt, struct worker *in, filch_fn *fn, void *arg,
 		return submit_any(rt, in, fn, arg, group);
 	node = node_next(&in->nodes);
 	begin(in, node, &(struct task){ fn, arg, group });
-	return hold_add(&in->hold, node) && !parking_hungry(&rt->parking)
-	               ? 0
-	               : after_hold(in, node, group);
+	return hold_back(in, node, group);
 }
 
 int filch_submit(filch *rt, filch_fn *fn, void *arg)

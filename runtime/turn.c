@@ -7,9 +7,9 @@
  * If there is one of these, a fork follows that somebody may wait for (needed_fork() in fork.c), or
  * that a stuck worker has (of both kinds one in turn), and then the computation. It comes before its
  * own forks, since who took one of them instead would have begun one more computation for each that
- * makes room, and all of them take turns. In a turn the clock may move again, since what was ready, or the fork, takes long: so that
- * nothing short waits for two of these, there is another look then; but LOOKS at the most, or tasks
- * that follow each other would hold the rest up for ever.
+ * makes room, and all of them take turns. In a turn the clock may move again, since what was ready, or
+ * the fork, takes long: so that nothing short waits for two of these, there is another look then; but
+ * LOOKS at the most, or tasks that follow each other would hold the rest up for ever.
  *
  * A turn begins as a computation makes room, or comes from elsewhere, or a stuck worker has forks.
  *

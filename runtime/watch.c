@@ -23,8 +23,8 @@
  */
 #include "watch.h"
 
-#include "raid.h"
 #include "futex.h"
+#include "raid.h"
 #include "steal.h"
 
 enum { TICKING, SLEEPING, ENDED };

@@ -30,6 +30,7 @@
 #define FAIR_TICK 61
 #define REST      ((int64_t)5000000) /* ns between two looks whether there is memory */
 
+/* Not static: worker_here() may name it in assembler. */
 _Thread_local struct worker *worker_self_ __attribute__((tls_model("initial-exec"), used));
 
 #if !defined(__x86_64__)
@@ -195,7 +196,9 @@ static struct filch_slot_ *own_fork(struct worker *w)
 	return item;
 }
 
-/* The common case: a short way to what the long one would find. */
+/*
+ * The common case, a queue of tasks: any_item() would look at all else in vain, and then do the same.
+ */
 static struct filch_slot_ *ready_item(struct worker *w)
 {
 	struct filch_slot_ *item;

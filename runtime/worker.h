@@ -116,8 +116,8 @@ struct filch {
 };
 
 /*
- * The worker that runs the caller, or NULL. Not for the compiler to see, since it would cache the
- * address of a thread-local across a wait, that ends in another thread.
+ * The worker that runs the caller, or NULL. Hidden from the compiler, which would cache the address of
+ * a thread-local, and after a wait the task may be in another thread: by assembler, or else by a call.
  */
 #if defined(__x86_64__)
 static inline struct worker *worker_here(void)
@@ -189,8 +189,8 @@ static inline bool away(struct worker *w)
 int worker_init(struct worker *w, struct filch *rt, unsigned index);
 void worker_destroy(struct worker *w);
 void worker_main(struct worker *w);
-void worker_loop(struct stack *s);               /* what every stack runs */
-void worker_resume(struct filch_slot_ *item);     /* what runs a stack that may go on */
+void worker_loop(struct stack *s);            /* what every stack runs */
+void worker_resume(struct filch_slot_ *item); /* what runs a stack that may go on */
 void worker_hand_over(struct worker *w); /* as it leaves */
 void worker_forget(void); /* in a child of fork(2): the caller is a plain thread */
 
@@ -274,9 +274,7 @@ struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or
 /* Of that, what comes before forks; and as a computation makes room. turn.c. */
 struct filch_slot_ *before_forks(struct worker *w);
 
-/*
- * An item that is one of those: if it has made room it is put behind the others again, and true.
- */
+/* True: this one, which was taken to come before forks, has made room, and is queued again. */
 bool goes_behind(struct worker *w, struct filch_slot_ *item);
 void begin_turn(struct worker *w);
 

@@ -82,7 +82,8 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 
 /*
  * Neither a slot's neighbour nor the address of a function is worth a register that has to be saved:
- * each is computed where it is needed.
+ * each is computed where it is needed, by what a compiler can neither share nor move out of a loop.
+ * top_ stays an expression, so that a join knows the slot of its fork, and what is passed on is next_.
  */
 #if defined(__x86_64__) && !defined(__code_model_large__)
 #define FILCH_NEXT_(next, slot) \
