@@ -293,7 +293,7 @@ static int check_running(void)
 	rt = filch_start(&options);
 	if (!rt)
 		return 1;
-	bad = !forks_run(rt) || !forks_run(NULL) || !even_run(rt, 1000);
+	bad = !forks_run(rt) || !forks_run(NULL) || !even_run(rt, 200);
 	bad |= check_loop(rt) || check_loop(NULL);
 	nothing_run(rt);
 	bad |= filch_mutex_lock(&mutex, FILCH_NEVER) != 0;
