@@ -33,6 +33,13 @@
  * that is needed. Not so a raider that came late, found it closed, and still has the lock when the
  * owner has opened it again: so being locked is not enough.
  *
+ * Where the ready queue has as much as a hold brings, the hungry are not hungry for this, and it stays
+ * open or is opened all the same (wanted() in task.c): with more workers than processors somebody
+ * always sleeps. They have been woken for the queue, one after the other, and each that finds
+ * something looks at everything once more, at what is held too, before it wakes the next (search.c).
+ * The last of them may look while the newest item is still in its owner's store buffer. Therefore the
+ * watcher looks as well: that item is in reach after its next tick.
+ *
  * The lock is held across barrier_heavy(), a few microseconds, in which only the owner may have to wait.
  */
 #include "hold.h"

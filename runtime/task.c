@@ -156,17 +156,23 @@ void queue_held(struct worker *w)
 	ready_all(w->rt, w->hold.item, n);
 }
 
+/* Somebody is hungry, and finds less in the ready queue than a hold brings. */
+static bool wanted(struct worker *w)
+{
+	return parking_hungry(&w->rt->parking) && deque_size(&w->ready) < HOLD;
+}
+
 /* In this order: see hold.c, and fetch_held() in group.c. */
 static bool begin_to_hold(struct worker *w, struct filch_group *group)
 {
 	struct filch *rt = w->rt;
 
-	if (++w->submits <= FEW || !rt->holds || parking_hungry(&rt->parking))
+	if (++w->submits <= FEW || !rt->holds || wanted(w))
 		return false;
 	if (group && !group_reserve(group))
 		return false;
 	hold_open(&w->hold, group);
-	if (!parking_hungry(&rt->parking) && !(group && group_awaited(group)))
+	if (!wanted(w) && !(group && group_awaited(group)))
 		return true;
 	queue_held(w);
 	return false;
@@ -193,7 +199,7 @@ static __attribute__((noinline)) int after_hold(struct worker *w, struct filch_s
 {
 	if (!hold_is_open(&w->hold) && !hold_lost(&w->hold))
 		queue_one(w, node, group);
-	else if (parking_hungry(&w->rt->parking))
+	else if (wanted(w))
 		let_go(w);
 	return 0;
 }

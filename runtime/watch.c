@@ -11,7 +11,8 @@
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
  * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
- * millisecond apart, somebody may take them from it (raid.c).
+ * millisecond apart, somebody may take them from it (raid.c); and if something is held back, somebody
+ * is woken for it (hold.c).
  *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
@@ -115,6 +116,15 @@ static void free_private(struct filch *rt, struct seen *seen, unsigned n)
 		wake_one(rt);
 }
 
+static bool see_held(struct filch *rt, unsigned n)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < n && !any; i++)
+		any = hold_count(&rt->worker[i]->hold) > 0;
+	return any;
+}
+
 /* Every worker has slept for a while: sleep until one wakes up. */
 static void sleep_too(struct filch *rt)
 {
@@ -161,6 +171,8 @@ static void *watch_main(void *runtime)
 			futex_wait(&rt->watch.state, TICKING, filch_after(STILL));
 			free_private(rt, seen, n);
 		}
+		if (see_held(rt, n))
+			wake_one(rt);
 		futex_wait(&rt->watch.state, TICKING, now + TICK);
 	}
 	return NULL;

@@ -215,6 +215,29 @@ Test(hold, a_worker_that_becomes_idle_gets_what_another_holds_while_that_one_com
 	}
 }
 
+#define MANY 1000
+
+static void submit_many_and_compute(void *burst)
+{
+	struct burst *b = burst;
+
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(filch_submit(b->rt, count, b), 0);
+	spin_until(&b->ran, MANY); /* or for ever */
+}
+
+/* Those that sleep are hungry, but there is enough in the ready queue, and so the rest is held. */
+Test(hold, of_many_workers_some_get_what_is_held_behind_a_full_queue)
+{
+	for (long round = 0; round < 100; round++) {
+		struct burst b = { .rt = start_workers(8) };
+
+		CHECK_EQ(filch_submit(b.rt, submit_many_and_compute, &b), 0);
+		stop(b.rt);
+		CHECK_EQ(b.ran, MANY);
+	}
+}
+
 static void wait_in_vain_or_not(struct burst *b)
 {
 	CHECK_EQ(filch_group_wait(b->group), 0);
