@@ -5,10 +5,11 @@
  * What a merge does next depends on a comparison that no branch predictor can foresee, so there is
  * no branch on it: which item to copy and which run to advance are computed. Then each step waits
  * for the step before, through a call of the caller's function and two loads. So a merge goes from
- * both ends at once, the lowest items upwards and the highest downwards: two chains of steps that
- * do not wait for each other and overlap in the processor. It also needs no look at the runs' ends:
- * as many steps as the shorter run has items cannot leave either, from either end (S. van den
- * Hoven, "quadsort", calls this a parity merge); what is left goes the same way.
+ * both ends at once, the lowest items upwards and the highest downwards, and two merges go side by
+ * side: four chains of steps that do not wait for each other and overlap in the processor. Where
+ * there are not two merges, one is cut in two. It also needs no look at the runs' ends: as many
+ * steps as the shorter run has items cannot leave either, from either end (S. van den Hoven,
+ * "quadsort", calls this a parity merge); what is left goes the same way.
  *
  * The two ends meet if the order is consistent. If it is not, they may take an item twice, or none
  * of them: then they have crossed in a run, and the merge is done again by a simple loop that is
@@ -20,16 +21,48 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCK 32 /* items to sort from the bottom up */
+#define BLOCK 1024 /* items to sort from the bottom up: of 4 bytes, all in the first cache */
+#define LONG  128  /* items of the shorter run, from which on a merge is worth cutting */
 
 /* As often true as not, so that compilers make no branch of it. */
 #define EVEN(condition) __builtin_expect_with_probability(condition, 1, 0.5)
 
+size_t merge_rank(const struct order *o, const char *v, size_t n, const char *item,
+                  bool after_equal)
+{
+	size_t low = 0;
+
+	while (n) {
+		size_t half = n / 2;
+		int c = o->compare(v + (low + half) * o->size, item);
+
+		if (c < 0 || (c == 0 && after_equal)) {
+			low += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return low;
+}
+
 /* The kernels are compiled once more for each common size: then copying an item is a move. */
 #define KERNEL static inline __attribute__((always_inline))
 
+/*
+ * gcc has (l > r) - (l < r) write to a part of rdx, which then waits for what was in it before: here
+ * the outcome of another chain.
+ */
+KERNEL void break_chain(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile("xorl %%edx, %%edx" ::: "rdx", "cc");
+#endif
+}
+
 KERNEL bool after(const struct order *o, const char *a, const char *b)
 {
+	break_chain();
 	return o->compare(a, b) > 0;
 }
 
@@ -63,24 +96,69 @@ struct merge {
 	char *out, *out_end;
 };
 
-/* As many steps from each end as the shorter run has items. */
-KERNEL void merge_both_ends(const struct order *o, size_t size, struct merge *m)
+static bool finished(const struct merge *m)
 {
-	ptrdiff_t na = m->a_end - m->a, nb = m->b_end - m->b, n = na < nb ? na : nb;
-	const char *a = m->a, *b = m->b, *last_a = m->a_end - size, *last_b = m->b_end - size;
+	return m->a == m->a_end && m->b == m->b_end;
+}
 
-	for (ptrdiff_t i = 0; i < n; i += (ptrdiff_t)size) {
-		bool second = after(o, a, b);
+/* Bytes of the shorter run. */
+static ptrdiff_t shorter(const struct merge *m)
+{
+	ptrdiff_t na = m->a_end - m->a, nb = m->b_end - m->b;
 
-		copy(size, m->out + i, second, a, b);
-		a += !second * size;
-		b += second * size;
-		second = after(o, last_a, last_b);
-		copy(size, m->out_end - size - i, second, last_b, last_a);
-		last_a -= second * size;
-		last_b -= !second * size;
+	return na < nb ? na : nb;
+}
+
+/* For a while the ends of m are the last items. */
+KERNEL struct merge to_last(const struct merge *m, size_t size)
+{
+	return (struct merge){ m->a,   m->a_end - size,  m->b, m->b_end - size,
+		               m->out, m->out_end - size };
+}
+
+KERNEL struct merge from_last(const struct merge *m, size_t size, ptrdiff_t done)
+{
+	return (struct merge){ m->a,          m->a_end + size,         m->b, m->b_end + size,
+		               m->out + done, m->out_end + size - done };
+}
+
+/* The lowest item, and the highest; done bytes have gone to each end of out. */
+KERNEL void step(const struct order *o, size_t size, struct merge *m, ptrdiff_t done)
+{
+	bool second = after(o, m->a, m->b);
+
+	copy(size, m->out + done, second, m->a, m->b);
+	m->a += !second * size;
+	m->b += second * size;
+	second = after(o, m->a_end, m->b_end);
+	copy(size, m->out_end - done, second, m->b_end, m->a_end);
+	m->a_end -= second * size;
+	m->b_end -= !second * size;
+}
+
+/* As many steps from each end as the shorter run has items. */
+KERNEL void merge_both_ends(const struct order *o, size_t size, struct merge *whole)
+{
+	struct merge m = to_last(whole, size);
+	ptrdiff_t n = shorter(whole);
+
+	for (ptrdiff_t done = 0; done < n; done += (ptrdiff_t)size)
+		step(o, size, &m, done);
+	*whole = from_last(&m, size, n);
+}
+
+/* The same with two, or with as few as either allows. */
+KERNEL void merge_four_ends(const struct order *o, size_t size, struct merge *x, struct merge *y)
+{
+	struct merge mx = to_last(x, size), my = to_last(y, size);
+	ptrdiff_t nx = shorter(x), ny = shorter(y), n = nx < ny ? nx : ny;
+
+	for (ptrdiff_t done = 0; done < n; done += (ptrdiff_t)size) {
+		step(o, size, &mx, done);
+		step(o, size, &my, done);
 	}
-	*m = (struct merge){ a, last_a + size, b, last_b + size, m->out + n, m->out_end - n };
+	*x = from_last(&mx, size, n);
+	*y = from_last(&my, size, n);
 }
 
 /* Right for any comparison. */
@@ -98,18 +176,73 @@ KERNEL void merge_simply(const struct order *o, size_t size, struct merge m)
 	memcpy(m.out + (m.a_end - m.a), m.b, (size_t)(m.b_end - m.b));
 }
 
-KERNEL void merge_kernel(const struct order *o, size_t size, struct merge whole)
+/* Whose ends have crossed is not ordered: all of it again. */
+KERNEL void rest_kernel(const struct order *o, size_t size, const struct merge *whole,
+                        struct merge m)
 {
-	struct merge m = whole;
-
 	while (m.a < m.a_end && m.b < m.b_end)
 		merge_both_ends(o, size, &m);
 	if (m.a > m.a_end || m.b > m.b_end) {
-		merge_simply(o, size, whole);
+		merge_simply(o, size, *whole);
 		return;
 	}
 	memcpy(m.out, m.a, (size_t)(m.a_end - m.a));
 	memcpy(m.out, m.b, (size_t)(m.b_end - m.b));
+}
+
+/* What is left of the whole. */
+static __attribute__((noinline)) void merge_rest(const struct order *o, const struct merge *whole,
+                                                 const struct merge *left)
+{
+	if (o->size == 4)
+		rest_kernel(o, 4, whole, *left);
+	else if (o->size == 8)
+		rest_kernel(o, 8, whole, *left);
+	else if (o->size == 16)
+		rest_kernel(o, 16, whole, *left);
+	else
+		rest_kernel(o, o->size, whole, *left);
+}
+
+static __attribute__((noinline)) void merge_two(const struct order *o, const struct merge *x,
+                                                const struct merge *y)
+{
+	struct merge left[2] = { *x, *y };
+
+	if (o->size == 4)
+		merge_four_ends(o, 4, &left[0], &left[1]);
+	else if (o->size == 8)
+		merge_four_ends(o, 8, &left[0], &left[1]);
+	else if (o->size == 16)
+		merge_four_ends(o, 16, &left[0], &left[1]);
+	else
+		merge_four_ends(o, o->size, &left[0], &left[1]);
+	if (!finished(&left[0]))
+		merge_rest(o, x, &left[0]);
+	if (!finished(&left[1]))
+		merge_rest(o, y, &left[1]);
+}
+
+/* Cut at the middle of a. */
+static void merge_as_two(const struct order *o, const struct merge *m)
+{
+	size_t na = (size_t)(m->a_end - m->a) / o->size / 2;
+	size_t nb = (size_t)(m->b_end - m->b) / o->size;
+	struct merge low = *m, high = *m;
+
+	nb = merge_rank(o, m->b, nb, m->a + na * o->size, false);
+	high.a = low.a_end = m->a + na * o->size;
+	high.b = low.b_end = m->b + nb * o->size;
+	high.out = low.out_end = m->out + (na + nb) * o->size;
+	merge_two(o, &low, &high);
+}
+
+static void merge_one(const struct order *o, const struct merge *m)
+{
+	if ((size_t)shorter(m) < LONG * o->size)
+		merge_rest(o, m, m);
+	else
+		merge_as_two(o, m);
 }
 
 /* Four items, with five comparisons. */
@@ -147,57 +280,65 @@ KERNEL void sort_fewer(const struct order *o, size_t size, const char *v, size_t
 		memcpy(out + place * size, c, size);
 }
 
-/* Up to BLOCK items of v, which end in out: v or spare. */
-KERNEL void block_kernel(const struct order *o, size_t size, char *v, char *spare, size_t n,
-                         char *out)
+/* Runs of four. */
+KERNEL void sort_fours(const struct order *o, size_t size, const char *v, size_t n, char *out)
 {
-	char *from = spare, *to = v, *other;
 	size_t i;
 
 	for (i = 0; i + 4 <= n; i += 4)
-		sort_four(o, size, v + i * size, spare + i * size);
+		sort_four(o, size, v + i * size, out + i * size);
 	if (i < n)
-		sort_fewer(o, size, v + i * size, n - i, spare + i * size);
-	for (size_t width = 4; width < n; width *= 2) {
-		for (i = 0; i < n; i += 2 * width) {
-			size_t middle = i + width < n ? i + width : n;
-			size_t end = middle + width < n ? middle + width : n;
+		sort_fewer(o, size, v + i * size, n - i, out + i * size);
+}
 
-			merge_kernel(o, size,
-			             (struct merge){ from + i * size, from + middle * size,
-			                             from + middle * size, from + end * size,
-			                             to + i * size, to + end * size });
+/* The two runs of width items from the i-th of n on, or what there is of them. */
+static struct merge pair(const struct order *o, const char *from, char *to, size_t i, size_t width,
+                         size_t n)
+{
+	size_t middle = i + width < n ? i + width : n;
+	size_t end = middle + width < n ? middle + width : n;
+
+	return (struct merge){ from + i * o->size,      from + middle * o->size,
+		               from + middle * o->size, from + end * o->size,
+		               to + i * o->size,        to + end * o->size };
+}
+
+/* All runs of width items. */
+static void merge_pairs(const struct order *o, const char *from, char *to, size_t width, size_t n)
+{
+	for (size_t i = 0; i < n; i += 4 * width) {
+		struct merge x = pair(o, from, to, i, width, n), y;
+
+		if (i + 2 * width >= n) {
+			merge_one(o, &x);
+			return;
 		}
+		y = pair(o, from, to, i + 2 * width, width, n);
+		merge_two(o, &x, &y);
+	}
+}
+
+/* Up to BLOCK items of v, which end in out: v or spare. */
+static void sort_block(const struct order *o, char *v, char *spare, size_t n, const char *out)
+{
+	char *from = spare, *to = v, *other;
+
+	if (o->size == 4)
+		sort_fours(o, 4, v, n, spare);
+	else if (o->size == 8)
+		sort_fours(o, 8, v, n, spare);
+	else if (o->size == 16)
+		sort_fours(o, 16, v, n, spare);
+	else
+		sort_fours(o, o->size, v, n, spare);
+	for (size_t width = 4; width < n; width *= 2) {
+		merge_pairs(o, from, to, width, n);
 		other = from;
 		from = to;
 		to = other;
 	}
 	if (from != out)
-		memcpy(out, from, n * size);
-}
-
-static void sort_block(const struct order *o, char *v, char *spare, size_t n, char *out)
-{
-	if (o->size == 4)
-		block_kernel(o, 4, v, spare, n, out);
-	else if (o->size == 8)
-		block_kernel(o, 8, v, spare, n, out);
-	else if (o->size == 16)
-		block_kernel(o, 16, v, spare, n, out);
-	else
-		block_kernel(o, o->size, v, spare, n, out);
-}
-
-static void merge_sized(const struct order *o, struct merge m)
-{
-	if (o->size == 4)
-		merge_kernel(o, 4, m);
-	else if (o->size == 8)
-		merge_kernel(o, 8, m);
-	else if (o->size == 16)
-		merge_kernel(o, 16, m);
-	else
-		merge_kernel(o, o->size, m);
+		memcpy(to, from, n * o->size);
 }
 
 void merge_runs(const struct order *o, const char *a, size_t na, const char *b, size_t nb,
@@ -213,7 +354,7 @@ void merge_runs(const struct order *o, const char *a, size_t na, const char *b, 
 		memcpy(out, b, b_bytes);
 		memcpy(out + b_bytes, a, a_bytes);
 	} else {
-		merge_sized(o, (struct merge){ a, a_end, b, b_end, out, out + a_bytes + b_bytes });
+		merge_one(o, &(struct merge){ a, a_end, b, b_end, out, out + a_bytes + b_bytes });
 	}
 }
 

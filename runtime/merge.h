@@ -13,6 +13,13 @@ struct order {
 	int (*compare)(const void *, const void *);
 };
 
+/*
+ * How many of v's n items, which are sorted, come before item: those below it, and (after_equal)
+ * those equal to it.
+ */
+size_t merge_rank(const struct order *o, const char *v, size_t n, const char *item,
+                  bool after_equal);
+
 /* Merge a and b, both sorted and in one array, into out; of equal items those of a come first. */
 void merge_runs(const struct order *o, const char *a, size_t na, const char *b, size_t nb,
                 char *out);

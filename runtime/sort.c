@@ -31,26 +31,6 @@
 #define PAGE  4096       /* the least there is */
 #define HUGE  (4L << 20) /* bytes from which on it pays to map huge pages */
 
-/* How many of v's n items come before item: those below it, and (after_equal) those equal to it. */
-static size_t rank(const struct order *o, const char *v, size_t n, const char *item,
-                   bool after_equal)
-{
-	size_t low = 0;
-
-	while (n) {
-		size_t half = n / 2;
-		int c = o->compare(v + (low + half) * o->size, item);
-
-		if (c < 0 || (c == 0 && after_equal)) {
-			low += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
-	return low;
-}
-
 FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, na, const char *, b,
                 size_t, nb, char *, out)
 {
@@ -61,9 +41,9 @@ FILCH_VOID_TASK(merge, frame, const struct order *, o, const char *, a, size_t, 
 		return;
 	}
 	if (na >= nb)
-		mb = rank(o, b, nb, a + ma * o->size, false);
+		mb = merge_rank(o, b, nb, a + ma * o->size, false);
 	else
-		ma = rank(o, a, na, b + mb * o->size, true);
+		ma = merge_rank(o, a, na, b + mb * o->size, true);
 	merge_fork(&frame, o, a + ma * o->size, na - ma, b + mb * o->size, nb - mb,
 	           out + (ma + mb) * o->size);
 	merge(frame, o, a, ma, b, mb, out);
