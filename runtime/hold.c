@@ -4,13 +4,12 @@
  * come before the look at who sleeps (park.c). If somebody is about to sleep, or looks for tasks in
  * vain, that is needed at once; otherwise later will do. So after some submits of one task, with
  * nobody hungry, its worker opens a hold: it adds items with plain stores, and queues them together
- * when there are HOLD of them, somebody is hungry, the item that it runs ends or waits. Should it
- * compute for long instead, whoever finds nothing else takes them out (a raid), so that all that
- * was submitted can be stolen at any time. The barrier that the owner leaves out, the raider makes
- * it pass: barrier_heavy() returns when every thread of the process has passed one (M. Desnoyers, P.
- * McKenney, A. Stern, M. Dagenais and J. Walpole, "User-level implementations of read-copy update",
- * IEEE TPDS 23(2), 2012, does so in its readers; D. Dice, H. Huang and M. Yang, "Asymmetric Dekker
- * synchronization", 2001).
+ * when there are HOLD of them, somebody is hungry (but see below), the item that it runs ends or
+ * waits. Should it compute for long instead, whoever finds nothing else takes them out (a raid). The
+ * barrier that the owner leaves out, the raider makes it pass: barrier_heavy() returns when every
+ * thread of the process has passed one (M. Desnoyers, P. McKenney, A. Stern, M. Dagenais and J.
+ * Walpole, "User-level implementations of read-copy update", IEEE TPDS 23(2), 2012, does so in its
+ * readers; D. Dice, H. Huang and M. Yang, "Asymmetric Dekker synchronization", 2001).
  *
  *	owner adds			raider, under the lock
  *	A1 item, then n + 1		R1 open = 0
@@ -33,12 +32,13 @@
  * that is needed. Not so a raider that came late, found it closed, and still has the lock when the
  * owner has opened it again: so being locked is not enough.
  *
- * Where the ready queue has as much as a hold brings, the hungry are not hungry for this, and it stays
- * open or is opened all the same (wanted() in task.c): with more workers than processors somebody
- * always sleeps. They have been woken for the queue, one after the other, and each that finds
- * something looks at everything once more, at what is held too, before it wakes the next (search.c).
- * The last of them may look while the newest item is still in its owner's store buffer. Therefore the
- * watcher looks as well: that item is in reach after its next tick.
+ * Somebody who finds as many in the ready queue as a hold has room for is not hungry for these: then
+ * it stays open, or is opened, all the same (wanted() in task.c), or with more workers than processors,
+ * of whom some always sleep, there would be no hold. They have been woken for the queue, one by the
+ * other, and the last that searches looks at what is held too before it stops waking (search.c). But
+ * it may look while the newest item is still in its owner's store buffer, or there may never be a
+ * last one, where others keep finding work. Therefore the watcher raids as well: with a sleeper, what
+ * is held is out of reach for two ticks at most (watch.c).
  *
  * The lock is held across barrier_heavy(), a few microseconds, in which only the owner may have to wait.
  */

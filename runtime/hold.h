@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks that a worker holds back from its ready queue while nobody is hungry, to queue them together.
+ * Tasks that a worker holds back from its ready queue while nobody is hungry for them, to queue them together.
  * The argument is in hold.c.
  *
  *			open, add, close	raid, count, is_of
@@ -27,7 +27,7 @@ struct hold {
 };
 
 /*
- * An empty one; only where barrier_works_. The caller then looks, seq_cst, at who is hungry.
+ * An empty one; only where barrier_works_. The caller then looks again, seq_cst, at who is hungry.
  */
 void hold_open(struct hold *h, struct filch_group *group);
 

@@ -193,7 +193,7 @@ static void queue_one(struct worker *w, struct filch_slot_ *node, struct filch_g
 	ready_here(w, node);
 }
 
-/* The hold was closed behind the node, or is to be; or neither by now. */
+/* The hold was closed behind the node, or is to be; or somebody is hungry, but not for this. */
 static __attribute__((noinline)) int after_hold(struct worker *w, struct filch_slot_ *node,
                                                 struct filch_group *group)
 {

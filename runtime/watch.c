@@ -6,13 +6,13 @@
  *
  *	expires its timers and polls its poller: what became ready goes to an inbox, where a
  *	sleeper is woken for it;
+ *	if somebody is hungry, takes what it holds back to an inbox, too (hold.c);
  *	and if something still waits behind it, and every worker is busy, asks the computation to
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
  * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
- * millisecond apart, somebody may take them from it (raid.c); and if something is held back, somebody
- * is woken for it (hold.c).
+ * millisecond apart, somebody may take them from it (raid.c).
  *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
@@ -69,6 +69,7 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 {
 	/* Relaxed: an old value makes it look stuck for one tick more. */
 	unsigned tick = load_relaxed(&w->tick);
+	void *items[HOLD];
 
 	if (asleep(w) || away(w) || tick != seen->tick) {
 		*seen = (struct seen){ .tick = tick, .since = now };
@@ -78,6 +79,8 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
+	if (!all_busy(rt))
+		ready_all(rt, items, raid_held(w, items));
 	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt))) {
 		store_relaxed(&w->stuck, seen->asked); /* relaxed: a hint */
 		seen->asked = true;
@@ -114,15 +117,6 @@ static void free_private(struct filch *rt, struct seen *seen, unsigned n)
 	}
 	if (any)
 		wake_one(rt);
-}
-
-static bool see_held(struct filch *rt, unsigned n)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < n && !any; i++)
-		any = hold_count(&rt->worker[i]->hold) > 0;
-	return any;
 }
 
 /* Every worker has slept for a while: sleep until one wakes up. */
@@ -171,8 +165,6 @@ static void *watch_main(void *runtime)
 			futex_wait(&rt->watch.state, TICKING, filch_after(STILL));
 			free_private(rt, seen, n);
 		}
-		if (see_held(rt, n))
-			wake_one(rt);
 		futex_wait(&rt->watch.state, TICKING, now + TICK);
 	}
 	return NULL;
