@@ -416,7 +416,7 @@ static void greet(void *arg)
 		return;
 	}
 	in = &c->desk->in;
-	n = recv(c->client.fd, in->data, in->capacity, MSG_DONTWAIT);
+	n = filch_recv(c->client.fd, in->data, in->capacity, 0, 0);
 	if (n <= 0) {
 		leave_desk(c);
 		return;

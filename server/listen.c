@@ -47,6 +47,21 @@ static bool split(const char *address, char *host, size_t size, const char **por
 }
 
 /*
+ * Accepted sockets inherit TCP_NODELAY, which saves a call for each. Deferred, a client is accepted
+ * when its request is there, so that no worker is woken to find nothing: half of what a connection
+ * for one request costs. One that says nothing is accepted when the kernel has asked it again, after
+ * one to three seconds; until then it holds neither a place nor a descriptor, and learns of a drain
+ * only when it speaks. What is not TCP refuses both.
+ */
+static void set_tcp(int fd)
+{
+	int on = 1, seconds = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+}
+
+/*
  * The first one is bound as if it were to be the only one, so that a port in use is an error; others
  * of ours may join it then.
  */
@@ -60,8 +75,7 @@ static int bind_to(const struct sockaddr *address, socklen_t length, bool first)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (!first)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	/* accepted sockets inherit it, which saves a call for each */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_tcp(fd);
 	if (bind(fd, address, length) == 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 		if (listen(fd, BACKLOG) == 0)
@@ -90,8 +104,7 @@ static int inherited(void)
 		return ours ? -2 : -1;
 	fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC);
 	fcntl(FIRST_FD, F_SETFL, O_NONBLOCK);
-	one = 1;
-	setsockopt(FIRST_FD, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	set_tcp(FIRST_FD);
 	return FIRST_FD;
 }
 

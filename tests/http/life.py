@@ -101,8 +101,9 @@ def _(command):
 @case("options: name=value, a root, fractions", bare=True)
 def _(command):
     with Server([*command, "--idle-timeout=0.25", "--root=/", "--poller=epoll"]) as server:
-        began = time.monotonic()
         with Connection(server) as c:
+            c.get("/plaintext")
+            began = time.monotonic()
             c.expect_end()
             check(0.2 < time.monotonic() - began < 0.25 + soon(1), "another idle timeout")
 
@@ -371,6 +372,8 @@ def _(command):
 def _(server):
     idle, fresh, busy = (Connection(server) for _ in range(3))
     idle.get("/plaintext")
+    before = server.descriptors()
+    until(lambda: server.descriptors() > before, "who says nothing is never accepted")
     busy.send(SLEEP % 1000)
     time.sleep(0.1)
     began = time.monotonic()
