@@ -40,6 +40,7 @@ struct connection {
 	int64_t deadline;
 	enum phase phase; /* which the deadline is for */
 	bool asked;       /* had an answer before */
+	bool sent;        /* and something was sent */
 	bool closing;     /* nothing more is received */
 	bool late;        /* the deadline had passed at the last receive */
 	bool hurried;     /* the last receive was for the other half of something, well in a drain */
@@ -57,6 +58,7 @@ static void break_off(struct connection *c)
 
 static void send_all(struct connection *c, const char *data, size_t length, int flags)
 {
+	c->sent = true;
 	if (!c->broken &&
 	    !socket_send(c->client.fd, data, length, flags, c->server->options->write_timeout))
 		break_off(c);
@@ -64,6 +66,7 @@ static void send_all(struct connection *c, const char *data, size_t length, int 
 
 static void send_file(struct connection *c, const struct reply *r)
 {
+	c->sent = true;
 	if (!c->broken && !socket_send_file(c->client.fd, r->file->fd, r->from, r->length,
 	                                    c->server->options->write_timeout))
 		break_off(c);
@@ -313,7 +316,8 @@ static bool receive(struct connection *c)
 /* The end goes with the last answer, in one segment, if nothing keeps that from leaving at once. */
 static int last_flags(const struct connection *c)
 {
-	bool at_once = c->desk->out.length <= ONE_FLIGHT && !socket_unsent(c->client.fd);
+	bool at_once = c->desk->out.length <= ONE_FLIGHT &&
+	               !(c->sent && socket_unsent(c->client.fd));
 
 	return at_once && (c->over || c->refused) ? MSG_MORE : 0;
 }

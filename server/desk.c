@@ -26,7 +26,8 @@ struct desk *desk_take(struct desks *all, const struct request_limits *limits)
 		filch_mutex_unlock(&p->lock);
 	if (!d)
 		d = calloc(1, sizeof(*d));
-	if (d)
+	/* A new one, or what a connection left that has ended. */
+	if (d && (!d->request.limits || request_begun(&d->request)))
 		request_reset(&d->request, limits);
 	return d;
 }

@@ -61,6 +61,12 @@ struct request {
 /* Ready for the first byte; what the last one's body took can be used again. */
 void request_reset(struct request *q, const struct request_limits *limits);
 
+/* Since it was reset: is there anything of it, empty lines before it included? */
+static inline bool request_begun(const struct request *q)
+{
+	return q->first || q->empty_lines;
+}
+
 /*
  * Passes over empty lines before a request, as RFC 9112 2.2 asks, but not over any number of them:
  * *start moves on. False: nothing of the request itself is there.
