@@ -48,23 +48,29 @@ static bool split(const char *address, char *host, size_t size, const char **por
 }
 
 /*
- * Of TCP alone; accepted sockets inherit it, which saves calls for each.
- *
- * A client is accepted when its request is there, so that no worker is woken to find nothing: half
- * of what a connection for one request costs. One that says nothing is accepted when the kernel has
- * asked it again, after one to three seconds; until then it holds neither a place nor a descriptor,
- * and learns of a drain only when it speaks.
- *
- * What cannot be sent yet stays where it is, in a file or in memory, but for UNSENT: megabytes in the
- * queues of many sockets are in no cache any more when their turn comes, and take three times as long.
+ * Of TCP alone; accepted sockets inherit it, which saves calls for each. What cannot be sent yet stays
+ * where it is, in a file or in memory, but for UNSENT: megabytes in the queues of many sockets are in
+ * no cache any more when their turn comes, and take three times as long.
  */
 static void set_tcp(int fd)
 {
-	int on = 1, seconds = 1, unsent = UNSENT;
+	int on = 1, unsent = UNSENT;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+}
+
+/*
+ * A client is accepted when its request is there, so that no worker is woken to find nothing: half
+ * of what a connection for one request can cost. One that says nothing is accepted when the kernel
+ * has asked it again, after one to three seconds; until then it holds neither a place nor a
+ * descriptor, and learns of a drain only when it speaks. Whoever gives us a socket decides that.
+ */
+static void defer_accept(int fd)
+{
+	int seconds = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 }
 
 /*
@@ -82,6 +88,7 @@ static int bind_to(const struct sockaddr *address, socklen_t length, bool first)
 	if (!first)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	set_tcp(fd);
+	defer_accept(fd);
 	if (bind(fd, address, length) == 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 		if (listen(fd, BACKLOG) == 0)
@@ -202,8 +209,8 @@ static bool accept_rest(struct server *s, const struct door *door)
 }
 
 /*
- * Who had connected by then is served; the kernel would have reset them. All doors are empty before
- * any is closed, so that nobody is lost at one while another still lets people in.
+ * Who had connected and asked by then is served; the kernel would have reset them. All doors are
+ * empty before any is closed, so that nobody is lost at one while another still lets people in.
  */
 static void close_doors(struct server *s)
 {
