@@ -188,7 +188,7 @@ int workers_set(struct filch *rt, unsigned n)
 	if (error && cas_seq(&rt->active, &now, before))
 		n = before;
 	/* Relaxed: a hint. */
-	store_relaxed(&rt->apart, !(rt->flags & FILCH_PIN) && n > 1 && n <= rt->cpus);
+	store_relaxed(&rt->apart, !(rt->flags & FILCH_PIN) && n > 1 && rt->cpus > 1);
 	send_away(rt);
 	return error;
 }

@@ -341,6 +341,15 @@ static bool would_come_here(const struct worker *me, const struct worker *w, int
 	       filch_now() - load_relaxed(&w->slept) > LONG_SLEEP;
 }
 
+/* Is a CPU free of workers, as far as one can tell? */
+static bool may_be_apart(struct filch *rt)
+{
+	unsigned sleep = (unsigned)(load_seq(&rt->parking.hunger) >> 32);
+
+	/* Relaxed: a hint. */
+	return load_relaxed(&rt->apart) && load_seq(&rt->active) - sleep < rt->cpus;
+}
+
 /*
  * Where there are CPUs enough, a worker that a worker wakes runs on another one. Once it has been
  * claimed it may run, and end, at any time; but not while wakers counts us.
@@ -354,7 +363,7 @@ bool wake(struct filch *rt, struct worker *w)
 
 	if (!asleep(w))
 		return false;
-	here = load_relaxed(&rt->apart) && me ? sched_getcpu() : -1; /* relaxed: a hint */
+	here = me && may_be_apart(rt) ? sched_getcpu() : -1;
 	alone = !add_seq(&w->wakers, 1u);
 	how = park_claim(&rt->parking, &w->park);
 	elsewhere = alone && how != AWAKE && here >= 0 && would_come_here(me, w, here) &&
