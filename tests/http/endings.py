@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """How a connection ends: what was sent before arrives, whatever the client sends meanwhile, and a
 client that never pauses is late all the same."""
+import array
 import contextlib
+import fcntl
 import os
 import tempfile
+import termios
 import threading
 import time
 
@@ -11,8 +14,8 @@ from harness import SLACK, Connection, Failed, Server, case, check, equal, soon,
 from routes import OK
 from tree import at_rest
 
-BODY = b"0123456789" * 10000  # what the client and the server's kernel take together
-LARGE = BODY * 6
+BODY = b"0123456789" * 16000  # more than a client takes in, less than it and the kernel behind it
+LARGE = BODY * 4
 FILE = b"GET /files/file HTTP/1.1\r\nHost: a\r\n\r\n"
 ECHO = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%s\r\n"
 
@@ -22,6 +25,9 @@ def slow_reader(server, headers=b""):
     c = Connection(server, receive_buffer=65536)
     c.send(ECHO % (len(BODY), headers) + BODY)
     time.sleep(0.4 * SLACK)
+    here = array.array("i", [0])
+    fcntl.ioctl(c.socket, termios.FIONREAD, here)
+    check(0 < here[0] < len(BODY), f"the client has {here[0]} bytes of it")
     return c
 
 
@@ -163,7 +169,7 @@ def _(command):
             until(lambda: server.descriptors() <= before, "keeps the connection")
             idle = Connection(server) if timeout else None
             if idle:
-                idle.get("/healthz")
+                until(lambda: server.descriptors() > before, "never accepted")
             server.signal()
             equal(server.wait(), 0, "exit code")
             if idle:
