@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks that a worker holds back from its ready queue while nobody is hungry for them, to queue them together.
- * The argument is in hold.c.
+ * Tasks that a worker holds back from its ready queue while nobody is hungry for them, to queue them
+ * together. The argument is in hold.c.
  *
- *			open, add, close	raid, count, is_of
- *	owner		yes			yes
- *	anybody		no			yes
+ *			open, takes, add, lost, close	raid, is_open, count
+ *	owner		yes				yes
+ *	anybody		no				yes
  */
 #ifndef HOLD_H
 #define HOLD_H

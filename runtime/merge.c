@@ -48,6 +48,17 @@ size_t merge_rank(const struct order *o, const char *v, size_t n, const char *it
 
 /* The kernels are compiled once more for each common size: then copying an item is a move. */
 #define KERNEL static inline __attribute__((always_inline))
+#define BY_SIZE(kernel, o, ...) \
+	do { \
+		if ((o)->size == 4) \
+			kernel(o, 4, __VA_ARGS__); \
+		else if ((o)->size == 8) \
+			kernel(o, 8, __VA_ARGS__); \
+		else if ((o)->size == 16) \
+			kernel(o, 16, __VA_ARGS__); \
+		else \
+			kernel(o, (o)->size, __VA_ARGS__); \
+	} while (0)
 
 /*
  * gcc has (l > r) - (l < r) write to a part of rdx, which then waits for what was in it before: here
@@ -194,29 +205,16 @@ KERNEL void rest_kernel(const struct order *o, size_t size, const struct merge *
 static __attribute__((noinline)) void merge_rest(const struct order *o, const struct merge *whole,
                                                  const struct merge *left)
 {
-	if (o->size == 4)
-		rest_kernel(o, 4, whole, *left);
-	else if (o->size == 8)
-		rest_kernel(o, 8, whole, *left);
-	else if (o->size == 16)
-		rest_kernel(o, 16, whole, *left);
-	else
-		rest_kernel(o, o->size, whole, *left);
+	BY_SIZE(rest_kernel, o, whole, *left);
 }
 
+/* Side by side, for as long as both have enough; then one after the other. */
 static __attribute__((noinline)) void merge_two(const struct order *o, const struct merge *x,
                                                 const struct merge *y)
 {
 	struct merge left[2] = { *x, *y };
 
-	if (o->size == 4)
-		merge_four_ends(o, 4, &left[0], &left[1]);
-	else if (o->size == 8)
-		merge_four_ends(o, 8, &left[0], &left[1]);
-	else if (o->size == 16)
-		merge_four_ends(o, 16, &left[0], &left[1]);
-	else
-		merge_four_ends(o, o->size, &left[0], &left[1]);
+	BY_SIZE(merge_four_ends, o, &left[0], &left[1]);
 	if (!finished(&left[0]))
 		merge_rest(o, x, &left[0]);
 	if (!finished(&left[1]))
@@ -323,14 +321,7 @@ static void sort_block(const struct order *o, char *v, char *spare, size_t n, co
 {
 	char *from = spare, *to = v, *other;
 
-	if (o->size == 4)
-		sort_fours(o, 4, v, n, spare);
-	else if (o->size == 8)
-		sort_fours(o, 8, v, n, spare);
-	else if (o->size == 16)
-		sort_fours(o, 16, v, n, spare);
-	else
-		sort_fours(o, o->size, v, n, spare);
+	BY_SIZE(sort_fours, o, v, n, spare);
 	for (size_t width = 4; width < n; width *= 2) {
 		merge_pairs(o, from, to, width, n);
 		other = from;

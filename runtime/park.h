@@ -33,6 +33,12 @@ static inline bool parking_hungry(const struct parking *p)
 	return load_seq(&p->hunger) != 0;
 }
 
+/* How many sleep: a hint. */
+static inline unsigned parking_asleep(const struct parking *p)
+{
+	return (unsigned)(load_seq(&p->hunger) / PARKED_ONE);
+}
+
 /*
  * Should whoever made work available wake a worker? Not while one is searching: it will find the
  * work.

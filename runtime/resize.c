@@ -185,10 +185,8 @@ int workers_set(struct filch *rt, unsigned n)
 		return -ESHUTDOWN; /* it has ended */
 	for (unsigned i = before; i < n && !error; i++, let_others(before))
 		error = start(rt->worker[i]);
-	if (error && cas_seq(&rt->active, &now, before))
-		n = before;
-	/* Relaxed: a hint. */
-	store_relaxed(&rt->apart, !(rt->flags & FILCH_PIN) && n > 1 && rt->cpus > 1);
+	if (error)
+		cas_seq(&rt->active, &now, before);
 	send_away(rt);
 	return error;
 }

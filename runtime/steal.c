@@ -341,17 +341,15 @@ static bool would_come_here(const struct worker *me, const struct worker *w, int
 	       filch_now() - load_relaxed(&w->slept) > LONG_SLEEP;
 }
 
-/* Is a CPU free of workers, as far as one can tell? */
+/* Is there a CPU for one more worker, which is bound to none? A hint. */
 static bool may_be_apart(struct filch *rt)
 {
-	unsigned sleep = (unsigned)(load_seq(&rt->parking.hunger) >> 32);
-
-	/* Relaxed: a hint. */
-	return load_relaxed(&rt->apart) && load_seq(&rt->active) - sleep < rt->cpus;
+	return !(rt->flags & FILCH_PIN) &&
+	       load_seq(&rt->active) - parking_asleep(&rt->parking) < rt->cpus;
 }
 
 /*
- * Where there are CPUs enough, a worker that a worker wakes runs on another one. Once it has been
+ * Where fewer workers are awake than there are CPUs, one that a worker wakes runs on another CPU. Once it has been
  * claimed it may run, and end, at any time; but not while wakers counts us.
  */
 bool wake(struct filch *rt, struct worker *w)

@@ -98,7 +98,6 @@ struct filch {
 	uint32_t known; /* records of workers, at work or not: it only grows, see resize.c */
 	filch_mutex resizing;
 	unsigned flags;
-	uint32_t apart; /* there are two workers and two CPUs at least, and no worker is bound to one */
 	unsigned cpus;  /* that its threads may use */
 	unsigned places; /* CPUs that workers are bound to; 0: to none */
 	unsigned widest; /* how far two of them are apart, at most */

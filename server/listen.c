@@ -48,9 +48,10 @@ static bool split(const char *address, char *host, size_t size, const char **por
 }
 
 /*
- * Of TCP alone; accepted sockets inherit it, which saves calls for each. What cannot be sent yet stays
- * where it is, in a file or in memory, but for UNSENT: megabytes in the queues of many sockets are in
- * no cache any more when their turn comes, and take three times as long.
+ * Options of TCP, which another socket refuses. Accepted ones inherit them: that saves calls for
+ * each. What cannot be sent yet stays where it is, in a file or in memory, but for UNSENT: megabytes
+ * in the queues of many sockets are in no cache any more when their turn comes, and take three times
+ * as long.
  */
 static void set_tcp(int fd)
 {

@@ -18,7 +18,7 @@
 
 #include "root.h"
 
-/* ns: whose connection had just been accepted as the drain began has that long to send the request */
+/* ns: who had just been accepted as the drain began has that long to send the request */
 #define GRACE 100000000ll
 
 static int fail(const struct options *o, const char *what, int error)
