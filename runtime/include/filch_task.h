@@ -352,7 +352,8 @@ FILCH_INLINE_ void filch_joined_(filch_frame *frame)
 		FILCH_CHECK_(filch_slot_->run == name##_call_); \
 		(void)filch_io_; \
 		if (filch_pop_(filch_frame_, filch_slot_)) \
-			return name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+			return name##_task_(filch_frame_->stack_, \
+					    filch_frame_->next_ FILCH_LOADS_(n, __VA_ARGS__)); \
 		name##_late_(filch_frame_->stack_, filch_slot_); \
 		return filch_io_->out; \
 	} \
@@ -396,7 +397,8 @@ FILCH_INLINE_ void filch_joined_(filch_frame *frame)
 		FILCH_CHECK_(filch_slot_->run == name##_call_); \
 		(void)filch_io_; \
 		if (filch_pop_(filch_frame_, filch_slot_)) \
-			name(*filch_frame_ FILCH_LOADS_(n, __VA_ARGS__)); \
+			name##_task_(filch_frame_->stack_, \
+				     filch_frame_->next_ FILCH_LOADS_(n, __VA_ARGS__)); \
 		else \
 			name##_late_(filch_frame_->stack_, filch_slot_); \
 	} \
