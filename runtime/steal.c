@@ -349,8 +349,8 @@ static bool may_be_apart(struct filch *rt)
 }
 
 /*
- * Where fewer workers are awake than there are CPUs, one that a worker wakes runs on another CPU. Once it has been
- * claimed it may run, and end, at any time; but not while wakers counts us.
+ * Where fewer workers are awake than there are CPUs, one that a worker wakes runs on another CPU.
+ * Once it has been claimed it may run, and end, at any time; but not while wakers counts us.
  */
 bool wake(struct filch *rt, struct worker *w)
 {

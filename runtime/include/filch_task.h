@@ -72,7 +72,8 @@ FILCH_API void filch_run_(filch *rt, struct filch_slot_ *slot);
 /*
  * Where a task begins matters as much as a fork costs: fib takes 1.30 ns 8, 32, 40 or 48 bytes into
  * a cache line, 1.39 at 16 or 24, and at 0 or 56 either, by process (gcc 12, Zen 5). skynet is 2 %
- * faster at 8, too. There is no attribute for that but this one, which puts so many bytes before it.
+ * faster at 8, too. There is no attribute for that but this one: so many bytes lie before the task,
+ * to be patched by whoever likes to, and its address in a section that nothing reads.
  */
 #if defined(__x86_64__) && defined(__has_attribute)
 #if __has_attribute(patchable_function_entry)
@@ -275,7 +276,8 @@ FILCH_INLINE_ void filch_joined_(filch_frame *frame)
 /*
  * The types and functions of one task. What becomes a function in the binary is name_task_, which
  * takes the two words of the frame apart, since gcc would put a struct together in memory for each
- * call. The program's own name() is inlined around it, and its body, as name_body_(), into it.
+ * call. The program's own name() is inlined around it, and its body, as name_body_(), into it. A join
+ * calls name_task_() without name(), since each step copies an argument that is a struct once more.
  */
 #define FILCH_HEAD_(linkage, result, name, n, ...) \
 	linkage FILCH_UNUSED_ result name##_task_( \
