@@ -42,6 +42,9 @@ void expire(struct timers *ts);
 bool anything(struct filch *rt);
 bool anything_private(struct filch *rt); /* that it would take by a raid */
 
+/* At the end of w's ready queue. wake.c. */
+void ready_many(struct worker *w, void **items, int64_t n);
+
 void wake_all(struct filch *rt);
 
 #endif

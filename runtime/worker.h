@@ -37,7 +37,7 @@ struct worker {
 	/* Others read these. */
 	struct stack *current __attribute__((aligned(CACHE_LINE))); /* the stack it runs on */
 	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
-	int cpu;        /* where it last went to sleep, and when: see would_come_here() in steal.c */
+	int cpu;        /* where it last went to sleep, and when: see would_come_here() in wake.c */
 	int64_t slept;
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
 	uint32_t stuck; /* so it did, in vain; or it is away: see rescue() in steal.c */
