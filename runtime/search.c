@@ -71,10 +71,12 @@ static struct filch_slot_ *look_around(struct worker *w)
 struct filch_slot_ *search(struct worker *w)
 {
 	struct filch *rt = w->rt;
-	struct filch_slot_ *item = NULL;
+	struct filch_slot_ *item;
 
-	w->robbed = NULL;
 	group_settle(w);
+	item = steal_again(w);
+	if (item)
+		return item;
 	parking_search(&rt->parking);
 	poison_others(w);
 	while (!item && !leaving(w)) {

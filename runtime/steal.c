@@ -236,6 +236,20 @@ static struct filch_slot_ *steal_private(struct worker *w)
 	return item;
 }
 
+struct filch_slot_ *steal_again(struct worker *w)
+{
+	struct filch_slot_ *item = w->robbed ? deque_steal(&w->robbed->forks) : NULL;
+
+	if (!item) {
+		w->robbed = NULL;
+		return NULL;
+	}
+	count_up(&w->stats.steals); /* relaxed inside: a statistic */
+	if (parking_hungry(&w->rt->parking))
+		poison_stack(load_seq(&w->robbed->current)); /* as in search() */
+	return item;
+}
+
 struct filch_slot_ *steal(struct worker *w, bool last)
 {
 	struct filch *rt = w->rt;

@@ -13,6 +13,9 @@
  */
 struct filch_slot_ *steal(struct worker *w, bool last);
 
+/* One more fork from whom the last one was taken from, or NULL: the shortest way, before a search. */
+struct filch_slot_ *steal_again(struct worker *w);
+
 /* Take from others, or sleep until there may be something. NULL when leaving. search.c. */
 struct filch_slot_ *search(struct worker *w);
 

@@ -63,7 +63,7 @@ struct worker {
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
 	unsigned batch; /* how many forks to publish next time */
-	struct worker *robbed; /* from whom it took a fork in its last search */
+	struct worker *robbed; /* from whom it has taken forks since its last search, or NULL */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
 	struct filch_slot_ *next; /* taken as a stack was left, for the loop to run at once */
 	struct stack *spares;     /* stacks in hand */
