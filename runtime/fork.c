@@ -47,8 +47,8 @@
  * Joining a published slot: finished, take the result. Still the youngest in this worker's deque,
  * pop it and call. Otherwise leave the stack, and exchange it into the slot's state; whoever
  * finishes the slot exchanges DONE, and the second of the two finds the first. The finisher's
- * exchange is its last access to the slot. The waiter's stack runs no stranger's task meanwhile:
- * the worker goes on with another stack.
+ * exchange is its last access to the slot, and the waiter's stack is what its worker does next. That
+ * stack runs no stranger's task meanwhile: the worker goes on with another one.
  */
 #include "fork.h"
 
@@ -246,7 +246,7 @@ static void hand_to_finisher(struct worker *w, void *arg)
 	 * this stack reads it. Pairs with the exchange in filch_finish_().
 	 */
 	if (exchange_acq_rel(&j.slot->state, (void *)j.stack) == DONE)
-		ready_here(w, &j.stack->item);
+		ready_next(w, &j.stack->item);
 }
 
 bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
@@ -283,7 +283,7 @@ bool filch_join_slow_(struct filch_stack_ *words, struct filch_slot_ *slot)
 	stack_note_time(s);
 	/* Release: the time before it. Pairs with the look in dump.c. */
 	store_release(&s->waiter.state, JOINING);
-	leave_stack(w, hand_to_finisher, &(struct waiting_join){ slot, s });
+	leave_for_loop(w, hand_to_finisher, &(struct waiting_join){ slot, s });
 	store_relaxed(&s->waiter.state, IDLE); /* relaxed: nobody ends it by this */
 	return true;
 }
@@ -339,7 +339,6 @@ filch_frame filch_enter_(struct filch_slot_ *slot)
 
 void filch_finish_(struct filch_slot_ *slot)
 {
-	struct stack *waiter;
 	void *state;
 
 	if (serial_of(slot))
@@ -350,10 +349,8 @@ void filch_finish_(struct filch_slot_ *slot)
 	 * resumed. Pairs with filch_join_slow_() and hand_to_finisher().
 	 */
 	state = exchange_acq_rel(&slot->state, DONE);
-	if (state == RUNNING || state == ROOT)
-		return;
-	waiter = state;
-	make_ready(waiter);
+	if (state != RUNNING && state != ROOT)
+		ready_next(worker_here(), &((struct stack *)state)->item);
 }
 
 static void run_nested(void *slot)

@@ -27,8 +27,8 @@
  * again afterwards (collect() in steal.c).
  *
  * A single item needs no P2 if a worker has brought it in between two items and takes it next
- * (gather() in worker.c): nobody else has to see it, and the worker does not sleep before that. It
- * does P2 once all is in, if there is more than the one.
+ * (gather() in worker.c), or as its present one ends (ready_next()): nobody else has to see it, and
+ * the worker does not sleep before that. It does P2 once all is in, if there is more than the one.
  *
  * The claim moves the claimed worker from asleep to searching on its behalf, before that worker
  * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search

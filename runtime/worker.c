@@ -121,7 +121,17 @@ static struct stack *next_stack(struct worker *w)
 	return container_of(item, struct stack, item);
 }
 
-void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg)
+/* Now and then at the end of the queue, so that such items do not keep the loop from looking around. */
+void ready_next(struct worker *w, struct filch_slot_ *item)
+{
+	if (w->next || late(w))
+		ready_here(w, item);
+	else
+		w->next = item;
+}
+
+static void leave(struct worker *w, bool straight, void (*after)(struct worker *w, void *arg),
+                  void *arg)
 {
 	int saved = *w->errno_at;
 
@@ -129,8 +139,18 @@ void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), v
 	count_up(&w->stats.waits); /* relaxed inside: a statistic */
 	if (w->current->slots)
 		drop_slots(w, w->current);
-	w = switch_to(w, next_stack(w), after, arg);
+	w = switch_to(w, straight ? next_stack(w) : take_spare(w), after, arg);
 	*w->errno_at = saved; /* of the thread in which the task goes on */
+}
+
+void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg)
+{
+	leave(w, true, after, arg);
+}
+
+void leave_for_loop(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg)
+{
+	leave(w, false, after, arg);
 }
 
 /* ---- finding something to do ---- */

@@ -65,7 +65,7 @@ struct worker {
 	unsigned batch; /* how many forks to publish next time */
 	struct worker *robbed; /* from whom it has taken forks since its last search, or NULL */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
-	struct filch_slot_ *next; /* taken as a stack was left, for the loop to run at once */
+	struct filch_slot_ *next; /* for the loop to run at once, out of everybody's sight */
 	struct stack *spares;     /* stacks in hand */
 	unsigned spare_count;
 	struct slots *slots; /* slots in hand */
@@ -210,6 +210,12 @@ void ready_from_outside(struct filch *rt, struct filch_slot_ *item);
 void ready_all(struct filch *rt, void **items, int64_t n); /* many, from anywhere */
 
 /*
+ * What w does next, when its present item has ended or its stack was left: nobody sees it, and nobody
+ * is woken for it. worker.c.
+ */
+void ready_next(struct worker *w, struct filch_slot_ *item);
+
+/*
  * From outside, when the item may end the call that it belongs to: whoever made that call may then
  * stop the runtime, so who brings the item is counted before it can be found, and filch_stop()
  * waits for it.
@@ -240,6 +246,9 @@ static inline void wake_one(struct filch *rt)
  * Returns when it has been resumed.
  */
 void leave_stack(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg);
+
+/* The same, but surely to the loop and not to a stack that is ready. So after may call ready_next(). */
+void leave_for_loop(struct worker *w, void (*after)(struct worker *w, void *arg), void *arg);
 
 /* One of its published forks that no computation which has made room will come to; or NULL. fork.c. */
 struct filch_slot_ *needed_fork(struct worker *w);
