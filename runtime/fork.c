@@ -15,6 +15,10 @@
  * the biggest piece; otherwise it restores the words (settle). Whoever takes from a deque while
  * others are hungry poisons again what may be settled because of it: the stack that its owner runs.
  *
+ * Of those that sleep only those count as hungry that would be of use to forks (sleeper_helps()). With
+ * more workers than CPUs somebody always sleeps, and what is published for him his waker takes back, for
+ * ten times the price of a private fork.
+ *
  * At first the limit is SHALLOW slots away. Who passes it marks the area as deep (settle), and has all
  * of it; what that touched is given back when the stack is done with it (drop_slots in hand.c).
  *
@@ -36,6 +40,12 @@
  * with both words poisoned, so its first fork and first join pass through here on every worker it
  * comes to. A poison that arrives late, on a stack that runs elsewhere or nowhere, costs one slow
  * path.
+ *
+ * A sleeper that did not count begins to when it is woken, when another one goes to sleep, or when
+ * forks turn out to take long (search.c). Woken, it takes H2 and H3 itself. So does who goes to sleep,
+ * before that, and looks at the deques again after it (W4 in park.c); and so does who finds that forks
+ * take long, after that. Where a worker leaves nobody does (resize.c), until the watcher sees those that
+ * are left: it poisons what has private forks while anybody sleeps.
  *
  * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after
  * its join, and a join ends only when the slot has been popped by the owner, or has been finished.
@@ -102,7 +112,7 @@ int publish_private(struct worker *w, struct stack *s)
 		error = publish(w, s, n);
 	end_change(s);
 	if (n > 0)
-		wake_one(s->rt);
+		wake_for_fork(s->rt);
 	return error;
 }
 
@@ -134,7 +144,7 @@ static struct filch_slot_ *limit_of(struct worker *w, struct stack *s, bool hung
  */
 static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 {
-	bool hungry = parking_hungry(&w->rt->parking);
+	bool hungry = forks_wanted(w->rt);
 
 	if (top > s->slots->slot + SHALLOW)
 		s->slots->deep = true;
@@ -143,7 +153,7 @@ static bool settle(struct worker *w, struct stack *s, struct filch_slot_ *top)
 	store_seq(&w->current, s);
 	store_seq(&s->words.limit, limit_of(w, s, hungry));
 	store_seq(&s->words.bound, s->split);
-	if (!load_seq(&s->raid) && (!parking_hungry(&w->rt->parking) || (hungry && fed(w, s, top))))
+	if (!load_seq(&s->raid) && (!forks_wanted(w->rt) || (hungry && fed(w, s, top))))
 		return true;
 	poison(s);
 	return false;
@@ -179,13 +189,13 @@ static void share(struct stack *s, struct filch_slot_ *top)
 	if (n > 0)
 		publish(w, s, n < w->batch ? n : w->batch);
 	end_change(s);
-	if (settled && !parking_hungry(&w->rt->parking))
+	if (settled && !forks_wanted(w->rt))
 		w->batch = 1;
 	if (n <= 0)
 		return;
 	if (w->batch < MOST)
 		w->batch *= 2;
-	wake_one(s->rt);
+	wake_for_fork(s->rt);
 }
 
 /* Somebody waits for it, or may: only a computation in a queue comes to its own forks by itself. */
@@ -215,7 +225,7 @@ struct filch_slot_ *needed_fork(struct worker *w)
 		kept[--n] = slot;
 	if (n < MOST) {
 		deque_push(&w->forks, kept + n, MOST - n); /* where they were: it does not grow */
-		wake_one(w->rt); /* they were out of sight for a moment */
+		wake_for_fork(w->rt); /* they were out of sight for a moment */
 	}
 	if (slot)
 		poison_if_hungry(w);

@@ -7,7 +7,8 @@
 
 #include "steal.h"
 
-#define PATIENCE 3 /* at most: then it looks for as long as waking up again takes */
+#define PATIENCE  3 /* at most: then it looks for as long as waking up again takes */
+#define LONG_FORK ((int64_t)20000) /* ns: several times what waking somebody takes */
 
 /* Sleep until there may be work. The order of these steps is argued in park.c. */
 static struct filch_slot_ *sleep_once(struct worker *w)
@@ -68,6 +69,40 @@ static struct filch_slot_ *look_around(struct worker *w)
 	return item;
 }
 
+/* With a worker for each CPU nobody asks. */
+static bool crowded(const struct filch *rt)
+{
+	return load_seq(&rt->active) > rt->cpus;
+}
+
+/* How long did the forks take that w has stolen? It is what most have found that counts. */
+static void judge_forks(struct worker *w)
+{
+	struct filch *rt = w->rt;
+	uint32_t n = load_seq(&rt->long_forks);
+
+	/* Two who do this at once count one. */
+	if (filch_now() - w->robs <= w->thefts * LONG_FORK)
+		n -= n > 0;
+	else
+		n += n < LONG_FORKS;
+	store_seq(&rt->long_forks, n);
+}
+
+/* Nobody is left who would find what was made available while there was: see park.c. */
+static void wake_next(struct filch *rt)
+{
+	bool forks = forks_wanted(rt);
+
+	/*
+	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
+	 * some back, for a tenth of what a theft costs both.
+	 */
+	if ((anything(rt, forks) || (forks && anything_private(rt))) &&
+	    parking_wants_wake(&rt->parking))
+		wake_some(rt);
+}
+
 struct filch_slot_ *search(struct worker *w)
 {
 	struct filch *rt = w->rt;
@@ -77,9 +112,12 @@ struct filch_slot_ *search(struct worker *w)
 	item = steal_again(w);
 	if (item)
 		return item;
+	if (w->robbed && crowded(rt))
+		judge_forks(w);
+	w->robbed = NULL;
 	parking_search(&rt->parking);
-	poison_others(w);
 	while (!item && !leaving(w)) {
+		poison_others(w);
 		/* Whom its own poller feeds finds nothing elsewhere in the time of a wake-up. */
 		if (w->woken)
 			item = look_around(w);
@@ -88,14 +126,12 @@ struct filch_slot_ *search(struct worker *w)
 		if (!item)
 			item = own_item(w);
 	}
-	/*
-	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
-	 * some back, for a tenth of what a theft costs both.
-	 */
-	if (parking_found(&rt->parking) && (anything(rt) || anything_private(rt)) &&
-	    parking_wants_wake(&rt->parking))
-		wake_some(rt);
-	if (w->robbed && parking_hungry(&rt->parking))
+	if (parking_found(&rt->parking))
+		wake_next(rt);
+	w->thefts = 1;
+	if (w->robbed && crowded(rt))
+		w->robs = filch_now();
+	if (w->robbed && forks_wanted(rt))
 		/* On behalf of those who are still hungry: see fork.c. */
 		poison_stack(load_seq(&w->robbed->current));
 	return item;

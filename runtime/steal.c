@@ -28,6 +28,19 @@ static unsigned next_random(struct worker *w)
 	return w->random;
 }
 
+static void put_back(struct worker *w, void **items, int64_t n)
+{
+	while (n > 0)
+		inbox_put(&w->inbox, items[--n]);
+}
+
+/* At the end of w's ready queue; or where they stay reachable, without memory for it to grow. */
+void ready_many(struct worker *w, void **items, int64_t n)
+{
+	if (n && deque_push(&w->ready, items, n))
+		put_back(w, items, n);
+}
+
 static void wait_turns(int turns)
 {
 	for (int i = 0; i < turns; i++)
@@ -146,7 +159,7 @@ struct filch_slot_ *rescue_fork(struct worker *w)
 		if (victim == w || !load_relaxed(&victim->stuck)) /* relaxed: a hint */
 			continue;
 		item = deque_steal(&victim->forks);
-		if (item && parking_hungry(&w->rt->parking))
+		if (item && forks_wanted(w->rt))
 			poison_stack(load_seq(&victim->current)); /* as in search() */
 	}
 	return item;
@@ -240,12 +253,11 @@ struct filch_slot_ *steal_again(struct worker *w)
 {
 	struct filch_slot_ *item = w->robbed ? deque_steal(&w->robbed->forks) : NULL;
 
-	if (!item) {
-		w->robbed = NULL;
+	if (!item)
 		return NULL;
-	}
+	w->thefts++;
 	count_up(&w->stats.steals); /* relaxed inside: a statistic */
-	if (parking_hungry(&w->rt->parking))
+	if (forks_wanted(w->rt))
 		poison_stack(load_seq(&w->robbed->current)); /* as in search() */
 	return item;
 }
@@ -301,14 +313,14 @@ bool anything_private(struct filch *rt)
 	return false;
 }
 
-bool anything(struct filch *rt)
+bool anything(struct filch *rt, bool forks)
 {
 	unsigned n = load_seq(&rt->known);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = rt->worker[i];
 
-		if (deque_size(&w->forks) || deque_size(&w->ready) || has_mail(w) ||
+		if ((forks && deque_size(&w->forks)) || deque_size(&w->ready) || has_mail(w) ||
 		    hold_count(&w->hold))
 			return true;
 	}

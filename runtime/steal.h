@@ -41,13 +41,13 @@ void poison_stack(struct stack *s); /* one, from any thread */
 /* Wake what waits for a deadline that has passed. */
 void expire(struct timers *ts);
 
-/* Is there anything that a searching worker would find? */
-bool anything(struct filch *rt);
+/* Is there anything that a searching worker would find? Forks as well? */
+bool anything(struct filch *rt, bool forks);
 bool anything_private(struct filch *rt); /* that it would take by a raid */
 
-/* At the end of w's ready queue. wake.c. */
+/* At the end of w's ready queue. */
 void ready_many(struct worker *w, void **items, int64_t n);
 
-void wake_all(struct filch *rt);
+void wake_all(struct filch *rt); /* wake.c */
 
 #endif

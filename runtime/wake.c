@@ -37,7 +37,7 @@ static bool would_come_here(const struct worker *me, const struct worker *w, int
 static bool may_be_apart(struct filch *rt)
 {
 	return !(rt->flags & FILCH_PIN) &&
-	       load_seq(&rt->active) - parking_asleep(&rt->parking) < rt->cpus;
+	       load_seq(&rt->active) < rt->cpus + parking_asleep(&rt->parking);
 }
 
 /*
@@ -135,19 +135,6 @@ struct port *enter_port(struct filch *rt)
 			return p;
 	}
 	return NULL;
-}
-
-static void put_back(struct worker *w, void **items, int64_t n)
-{
-	while (n > 0)
-		inbox_put(&w->inbox, items[--n]);
-}
-
-/* At the end of w's ready queue; or where they stay reachable, without memory for it to grow. */
-void ready_many(struct worker *w, void **items, int64_t n)
-{
-	if (n && deque_push(&w->ready, items, n))
-		put_back(w, items, n);
 }
 
 void ready_here(struct worker *w, struct filch_slot_ *item)

@@ -11,8 +11,9 @@
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
- * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
- * millisecond apart, somebody may take them from it (raid.c).
+ * And if somebody is hungry, and a task with forks passes no fork or join between two looks a
+ * millisecond apart, it computes or waits in a system call: somebody may take its private ones (raid.c),
+ * and a sleeper is woken for them, also where it would have none of the CPUs.
  *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
@@ -39,7 +40,7 @@ struct seen { /* of a worker, at the last tick */
 	unsigned tick;
 	bool asked;    /* for room, in this item */
 	int64_t since; /* when it was first seen in its present item */
-	struct stack *stack; /* with private forks, or NULL */
+	struct stack *stack; /* with forks, or NULL */
 	uint32_t changes;    /* of these */
 };
 
@@ -81,31 +82,33 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 		poller_poll(w->poller);
 	if (!all_busy(rt))
 		ready_all(rt, items, raid_held(w, items));
-	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt))) {
+	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt, true))) {
 		store_relaxed(&w->stuck, seen->asked); /* relaxed: a hint */
 		seen->asked = true;
 		ask_for_room(w);
 	}
 }
 
-/* Somebody is hungry: who has private forks? */
-static bool see_private(struct filch *rt, struct seen *seen, unsigned n)
+/* Somebody is hungry: who has forks, that it keeps private or that nobody takes? */
+static bool see_forks(struct filch *rt, struct seen *seen, unsigned n)
 {
 	bool any = false;
 
 	if (all_busy(rt))
 		return false;
 	for (unsigned i = 0; i < n; i++) {
-		struct stack *s = load_seq(&rt->worker[i]->current);
+		struct worker *w = rt->worker[i];
+		struct stack *s = load_seq(&w->current);
+		bool any_here = raid_look(s, &seen[i].changes) || deque_size(&w->forks) > 0;
 
-		seen[i].stack = raid_look(s, &seen[i].changes) ? s : NULL;
-		any |= seen[i].stack != NULL;
+		seen[i].stack = any_here ? s : NULL;
+		any |= any_here;
 	}
 	return any;
 }
 
-/* A little later: from who was still since, they may be taken. */
-static void free_private(struct filch *rt, struct seen *seen, unsigned n)
+/* A little later: from who was still since, they may be taken, and a sleeper helps with them. */
+static void free_forks(struct filch *rt, struct seen *seen, unsigned n)
 {
 	bool any = false;
 
@@ -161,9 +164,9 @@ static void *watch_main(void *runtime)
 			sleep_too(rt);
 			quiet = 0;
 		}
-		if (see_private(rt, seen, n)) {
+		if (see_forks(rt, seen, n)) {
 			futex_wait(&rt->watch.state, TICKING, filch_after(STILL));
-			free_private(rt, seen, n);
+			free_forks(rt, seen, n);
 		}
 		futex_wait(&rt->watch.state, TICKING, now + TICK);
 	}

@@ -96,7 +96,7 @@ bool is_stack(const struct filch_slot_ *item)
 /* Is there nothing to look at but the ready queue? */
 static bool only_ready(const struct worker *w)
 {
-	return !late(w) && (w->tick + 1) % FAIR_TICK && w->turn == NO_TURN &&
+	return !w->next && !late(w) && (w->tick + 1) % FAIR_TICK && w->turn == NO_TURN &&
 	       !deque_size(&w->forks);
 }
 
@@ -223,7 +223,7 @@ static struct filch_slot_ *ready_item(struct worker *w)
 {
 	struct filch_slot_ *item;
 
-	if (w->next || !only_ready(w))
+	if (!only_ready(w))
 		return NULL;
 	item = deque_steal(&w->ready);
 	if (!item)

@@ -21,6 +21,7 @@
 #include "when_pool.h"
 
 #define MAX_WORKERS 1024
+#define LONG_FORKS  8 /* most of filch.long_forks */
 
 struct worker {
 	/* Others write to these. */
@@ -64,6 +65,8 @@ struct worker {
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
 	unsigned batch; /* how many forks to publish next time */
 	struct worker *robbed; /* from whom it has taken forks since its last search, or NULL */
+	unsigned thefts;       /* how many */
+	int64_t robs;          /* since when */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
 	struct filch_slot_ *next; /* for the loop to run at once, out of everybody's sight */
 	struct stack *spares;     /* stacks in hand */
@@ -104,6 +107,7 @@ struct filch {
 	struct place place[MAX_WORKERS];
 	bool holds;     /* workers may hold tasks back */
 	uint32_t stuck; /* workers, as the watcher saw it */
+	uint32_t long_forks; /* how long those took that were stolen lately: see search.c */
 	const struct poller_kind *pollers;
 	size_t stack_size;
 	struct watch watch;
@@ -241,6 +245,35 @@ static inline void wake_one(struct filch *rt)
 }
 
 /*
+ * Would a sleeper be of use to forks? Not where it takes a CPU from who has them, which costs more than
+ * a short fork. But who runs a long one perhaps waits in a system call, and has left its CPU.
+ */
+static inline bool sleeper_helps(const struct filch *rt, uint64_t hunger)
+{
+	uint64_t asleep = hunger / PARKED_ONE;
+
+	return asleep && (load_seq(&rt->active) < rt->cpus + asleep ||
+	                  load_seq(&rt->long_forks) > LONG_FORKS / 2);
+}
+
+/* Is anybody hungry for forks, who would be of use? */
+static inline bool forks_wanted(const struct filch *rt)
+{
+	uint64_t hunger = load_seq(&rt->parking.hunger);
+
+	return (uint32_t)hunger || sleeper_helps(rt, hunger);
+}
+
+/* wake_one() for a fork. */
+static inline void wake_for_fork(struct filch *rt)
+{
+	uint64_t hunger = load_seq(&rt->parking.hunger);
+
+	if (!(uint32_t)hunger && sleeper_helps(rt, hunger))
+		wake_some(rt);
+}
+
+/*
  * Leave the calling task's stack and carry on with the loop on another. after(worker, arg) is
  * called there, when the stack that was left can be resumed, and hands it to whoever will do so.
  * Returns when it has been resumed.
@@ -325,7 +358,7 @@ void group_settle(
  */
 static inline void poison_if_hungry(struct worker *w)
 {
-	if (parking_hungry(&w->rt->parking))
+	if (forks_wanted(w->rt))
 		poison(w->current);
 }
 

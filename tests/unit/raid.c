@@ -73,6 +73,56 @@ Test(raid, private_forks_behind_a_leaf_run_meanwhile)
 		stop(rt);
 }
 
+/* ---- behind a system call ---- */
+
+struct meeting {
+	long forks, begun;
+};
+
+/* Waits in system calls until all the others have begun: so each is run by another worker. */
+FILCH_VOID_TASK(meet, frame, struct meeting *, m)
+{
+	add(&m->begun, 1);
+	while (get(&m->begun) < m->forks)
+		usleep(500);
+}
+
+FILCH_VOID_TASK(meet_all, frame, struct meeting *, m)
+{
+	for (long i = 0; i < m->forks; i++)
+		meet_fork(&frame, m);
+	for (long i = 0; i < m->forks; i++)
+		meet_join(&frame);
+}
+
+FILCH_VOID_TASK(count_many, frame, long *, n)
+{
+	for (int i = 0; i < 1000; i++) {
+		for (int j = 0; j < 100; j++)
+			count_up_one_fork(&frame, n);
+		for (int j = 0; j < 100; j++)
+			count_up_one_join(&frame);
+	}
+}
+
+/* Short forks are not worth a worker more than there are CPUs; those that come after them are. */
+Test(raid, forks_that_block_get_all_workers)
+{
+	long workers = sysconf(_SC_NPROCESSORS_ONLN) + 14, n = 0;
+	filch *rt = there_are_raids() ? start_workers((unsigned)workers) : NULL;
+
+	for (int i = 0; rt && i < 3; i++) {
+		struct meeting m = { .forks = workers };
+
+		count_many_run(rt, &n);
+		meet_all_run(rt, &m);
+		CHECK_EQ(m.begun, workers);
+	}
+	CHECK_EQ(n, rt ? 300000 : 0);
+	if (rt)
+		stop(rt);
+}
+
 /* ---- at any moment ---- */
 
 FILCH_TASK(long, tree, frame, int, depth, long *, leaves)
@@ -116,6 +166,16 @@ static void grow(void *unused)
 	add(&grown, 1);
 }
 
+/* A fork is run by the loop, which would come to it. */
+static void give_next(struct worker *w)
+{
+	struct filch_slot_ *next = w->next;
+
+	w->next = NULL;
+	if (next)
+		ready_here(w, next);
+}
+
 /* Whoever it is that computes there, still or not. */
 static void raid_all(void *unused)
 {
@@ -131,6 +191,7 @@ static void raid_all(void *unused)
 				continue;
 			add(&raids, 1);
 			slot->run(slot);
+			give_next(worker_here());
 			break;
 		}
 		filch_yield(); /* to what else it has brought */
