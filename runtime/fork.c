@@ -306,7 +306,7 @@ void set_slots(struct stack *s, struct slots *slots)
 
 	begin_change(s);
 	poison(s); /* the limit was that of others */
-	s->slots = slots;
+	store_relaxed(&s->slots, slots); /* relaxed: for others a hint */
 	set_split(s, first);
 	store_relaxed(&s->words.top, first); /* relaxed: its owner's own but for D4 */
 	end_change(s);

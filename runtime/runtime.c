@@ -76,6 +76,8 @@ static struct filch *new_runtime(const struct filch_options *o)
 	rt->stack_size = o->stack_size ? o->stack_size : DEFAULT_STACK;
 	stacks_init(&rt->stacks, rt->stack_size);
 	rt->cpus = cpus_allowed();
+	if (!rt->cpus)
+		rt->cpus = MAX_WORKERS; /* unknown */
 	rt->long_forks = LONG_FORKS; /* until somebody knows */
 	if (o->flags & FILCH_PIN)
 		find_places(rt);

@@ -75,18 +75,22 @@ static bool crowded(const struct filch *rt)
 	return load_seq(&rt->active) > rt->cpus;
 }
 
-/* How long did the forks take that w has stolen? It is what most have found that counts. */
+/*
+ * How long did the forks take that w has stolen, if it has done little else? It is what most have found
+ * that counts; two who write at once count one.
+ */
 static void judge_forks(struct worker *w)
 {
 	struct filch *rt = w->rt;
 	uint32_t n = load_seq(&rt->long_forks);
+	bool too_long = filch_now() - w->robs > w->thefts * LONG_FORK;
 
-	/* Two who do this at once count one. */
-	if (filch_now() - w->robs <= w->thefts * LONG_FORK)
-		n -= n > 0;
-	else
-		n += n < LONG_FORKS;
-	store_seq(&rt->long_forks, n);
+	if (!w->robs || w->tick - w->robs_tick > 2 * w->thefts + 2)
+		return;
+	if (too_long && n < LONG_FORKS)
+		store_seq(&rt->long_forks, n + 1);
+	else if (!too_long && n)
+		store_seq(&rt->long_forks, n - 1);
 }
 
 /* Nobody is left who would find what was made available while there was: see park.c. */
@@ -98,7 +102,7 @@ static void wake_next(struct filch *rt)
 	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
 	 * some back, for a tenth of what a theft costs both.
 	 */
-	if ((anything(rt, forks) || (forks && anything_private(rt))) &&
+	if ((anything(rt) || (forks && (any_forks(rt) || anything_private(rt)))) &&
 	    parking_wants_wake(&rt->parking))
 		wake_some(rt);
 }
@@ -129,8 +133,9 @@ struct filch_slot_ *search(struct worker *w)
 	if (parking_found(&rt->parking))
 		wake_next(rt);
 	w->thefts = 1;
-	if (w->robbed && crowded(rt))
-		w->robs = filch_now();
+	w->searched = load_relaxed(&rt->watch.now); /* relaxed: a time */
+	w->robs = w->robbed && crowded(rt) ? filch_now() : 0;
+	w->robs_tick = w->tick;
 	if (w->robbed && forks_wanted(rt))
 		/* On behalf of those who are still hungry: see fork.c. */
 		poison_stack(load_seq(&w->robbed->current));

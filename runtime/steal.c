@@ -251,8 +251,11 @@ static struct filch_slot_ *steal_private(struct worker *w)
 
 struct filch_slot_ *steal_again(struct worker *w)
 {
-	struct filch_slot_ *item = w->robbed ? deque_steal(&w->robbed->forks) : NULL;
+	struct filch_slot_ *item = NULL;
 
+	/* Now and then it looks at the others. Relaxed: a time. */
+	if (w->robbed && load_relaxed(&w->rt->watch.now) == w->searched)
+		item = deque_steal(&w->robbed->forks);
 	if (!item)
 		return NULL;
 	w->thefts++;
@@ -313,14 +316,25 @@ bool anything_private(struct filch *rt)
 	return false;
 }
 
-bool anything(struct filch *rt, bool forks)
+bool any_forks(struct filch *rt)
+{
+	unsigned n = load_seq(&rt->known);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (deque_size(&rt->worker[i]->forks))
+			return true;
+	}
+	return false;
+}
+
+bool anything(struct filch *rt)
 {
 	unsigned n = load_seq(&rt->known);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = rt->worker[i];
 
-		if ((forks && deque_size(&w->forks)) || deque_size(&w->ready) || has_mail(w) ||
+		if (deque_size(&w->ready) || has_mail(w) ||
 		    hold_count(&w->hold))
 			return true;
 	}

@@ -41,9 +41,10 @@ void poison_stack(struct stack *s); /* one, from any thread */
 /* Wake what waits for a deadline that has passed. */
 void expire(struct timers *ts);
 
-/* Is there anything that a searching worker would find? Forks as well? */
-bool anything(struct filch *rt, bool forks);
-bool anything_private(struct filch *rt); /* that it would take by a raid */
+/* Is there anything that a searching worker would find? */
+bool anything(struct filch *rt); /* but forks */
+bool any_forks(struct filch *rt); /* in deques */
+bool anything_private(struct filch *rt); /* forks that it would take by a raid */
 
 /* At the end of w's ready queue. */
 void ready_many(struct worker *w, void **items, int64_t n);

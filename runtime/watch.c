@@ -11,9 +11,12 @@
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
  *
- * And if somebody is hungry, and a task with forks passes no fork or join between two looks a
- * millisecond apart, it computes or waits in a system call: somebody may take its private ones (raid.c),
- * and a sleeper is woken for them, also where it would have none of the CPUs.
+ * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
+ * millisecond apart, somebody may take them from it (raid.c).
+ *
+ * Of forks that lie in a deque nobody tells those who sleep where there seem to be no CPUs for them
+ * (sleeper_helps()). If there are some after all, since who is awake waits in system calls, the watcher
+ * finds them unused; and a computation that has forks of others behind it is asked for room.
  *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
@@ -36,11 +39,16 @@ enum { TICKING, SLEEPING, ENDED };
 #define STILL    ((int64_t)1000000)  /* 1 ms without a fork or join: it computes */
 #define PATIENCE 20                  /* ticks with all workers asleep before it sleeps too */
 
+struct usage { /* at the last tick */
+	bool forks; /* nobody wanted them */
+	int64_t now, cpu; /* the time, and that of all CPUs that the process has used */
+};
+
 struct seen { /* of a worker, at the last tick */
 	unsigned tick;
 	bool asked;    /* for room, in this item */
 	int64_t since; /* when it was first seen in its present item */
-	struct stack *stack; /* with forks, or NULL */
+	struct stack *stack; /* with private forks, or NULL */
 	uint32_t changes;    /* of these */
 };
 
@@ -66,6 +74,22 @@ static void ask_for_room(struct worker *w)
 	poison_stack(load_seq(&w->current));
 }
 
+/* Does its deque have forks that the stack which it runs will not come to? A hint. */
+static bool keeps_forks(struct worker *w)
+{
+	struct stack *s = load_seq(&w->current);
+	struct slots *slots = load_relaxed(&s->slots); /* relaxed, both: a hint */
+	int64_t own = slots ? load_relaxed(&s->split) - slots->slot : 0;
+
+	return deque_size(&w->forks) > own;
+}
+
+/* Does something wait for a CPU that nobody has asked a sleeper to help with? */
+static bool must_wait(struct filch *rt, struct worker *w)
+{
+	return all_busy(rt) ? anything(rt) || any_forks(rt) : !forks_wanted(rt) && keeps_forks(w);
+}
+
 static void look_after(struct filch *rt, struct worker *w, struct seen *seen, int64_t now)
 {
 	/* Relaxed: an old value makes it look stuck for one tick more. */
@@ -82,33 +106,31 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 		poller_poll(w->poller);
 	if (!all_busy(rt))
 		ready_all(rt, items, raid_held(w, items));
-	if (leaving(w) || (now - seen->since >= SLICE && all_busy(rt) && anything(rt, true))) {
+	if (leaving(w) || (now - seen->since >= SLICE && must_wait(rt, w))) {
 		store_relaxed(&w->stuck, seen->asked); /* relaxed: a hint */
 		seen->asked = true;
 		ask_for_room(w);
 	}
 }
 
-/* Somebody is hungry: who has forks, that it keeps private or that nobody takes? */
-static bool see_forks(struct filch *rt, struct seen *seen, unsigned n)
+/* Somebody is hungry: who has private forks? */
+static bool see_private(struct filch *rt, struct seen *seen, unsigned n)
 {
 	bool any = false;
 
 	if (all_busy(rt))
 		return false;
 	for (unsigned i = 0; i < n; i++) {
-		struct worker *w = rt->worker[i];
-		struct stack *s = load_seq(&w->current);
-		bool any_here = raid_look(s, &seen[i].changes) || deque_size(&w->forks) > 0;
+		struct stack *s = load_seq(&rt->worker[i]->current);
 
-		seen[i].stack = any_here ? s : NULL;
-		any |= any_here;
+		seen[i].stack = raid_look(s, &seen[i].changes) ? s : NULL;
+		any |= seen[i].stack != NULL;
 	}
 	return any;
 }
 
-/* A little later: from who was still since, they may be taken, and a sleeper helps with them. */
-static void free_forks(struct filch *rt, struct seen *seen, unsigned n)
+/* A little later: from who was still since, they may be taken. */
+static void free_private(struct filch *rt, struct seen *seen, unsigned n)
 {
 	bool any = false;
 
@@ -120,6 +142,32 @@ static void free_forks(struct filch *rt, struct seen *seen, unsigned n)
 	}
 	if (any)
 		wake_one(rt);
+}
+
+static int64_t cpu_time(void)
+{
+	struct timespec t;
+
+	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? 0 : t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
+}
+
+/*
+ * Forks that nobody wants though there is an unused CPU: the workers that are awake wait for something
+ * else. So forks count as long, until those who take them find otherwise.
+ */
+static void see_usage(struct filch *rt, struct usage *before, int64_t now, bool private)
+{
+	struct usage u = { .now = now };
+	int64_t most = (now - before->now) * rt->cpus, half = (now - before->now) / 2;
+
+	u.forks = !all_busy(rt) && !forks_wanted(rt) && (private || any_forks(rt));
+	if (u.forks)
+		u.cpu = cpu_time();
+	if (u.forks && before->forks && u.cpu - before->cpu < most - half) {
+		store_seq(&rt->long_forks, LONG_FORKS);
+		wake_one(rt);
+	}
+	*before = u;
 }
 
 /* Every worker has slept for a while: sleep until one wakes up. */
@@ -147,12 +195,14 @@ static void *watch_main(void *runtime)
 {
 	struct filch *rt = runtime;
 	struct seen seen[MAX_WORKERS] = { { 0 } };
+	struct usage usage = { false, 0, 0 };
 	unsigned quiet = 0;
 
 	pthread_setname_np(pthread_self(), "filch-watch");
 	while (load_seq(&rt->watch.state) != ENDED) {
 		int64_t now = tell_time(rt);
 		unsigned n = load_seq(&rt->known), stuck = 0;
+		bool private;
 
 		for (unsigned i = 0; i < n; i++) {
 			look_after(rt, rt->worker[i], &seen[i], now);
@@ -164,9 +214,11 @@ static void *watch_main(void *runtime)
 			sleep_too(rt);
 			quiet = 0;
 		}
-		if (see_forks(rt, seen, n)) {
+		private = see_private(rt, seen, n);
+		see_usage(rt, &usage, now, private);
+		if (private) {
 			futex_wait(&rt->watch.state, TICKING, filch_after(STILL));
-			free_forks(rt, seen, n);
+			free_private(rt, seen, n);
 		}
 		futex_wait(&rt->watch.state, TICKING, now + TICK);
 	}

@@ -411,6 +411,8 @@ void worker_hand_over(struct worker *w)
 	timers_move(&w->timers, &rt->worker[0]->timers);
 	wake(rt, rt->worker[0]); /* it may sleep for too long now */
 	descriptors_forget(rt, w->poller);
+	if (deque_size(&w->forks))
+		wake_one(rt); /* perhaps nobody was: it would have come to them itself */
 	give_spares(w, 1);
 	give_slots(w);
 	nodes_release(&w->nodes, &rt->nodes);

@@ -65,8 +65,10 @@ struct worker {
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
 	unsigned batch; /* how many forks to publish next time */
 	struct worker *robbed; /* from whom it has taken forks since its last search, or NULL */
-	unsigned thefts;       /* how many */
-	int64_t robs;          /* since when */
+	int64_t searched;      /* the watcher's clock as that ended */
+	unsigned thefts;       /* how many since */
+	int64_t robs;          /* when the first was taken, or 0 */
+	uint32_t robs_tick;    /* its tick then */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
 	struct filch_slot_ *next; /* for the loop to run at once, out of everybody's sight */
 	struct stack *spares;     /* stacks in hand */
@@ -252,7 +254,7 @@ static inline bool sleeper_helps(const struct filch *rt, uint64_t hunger)
 {
 	uint64_t asleep = hunger / PARKED_ONE;
 
-	return asleep && (load_seq(&rt->active) < rt->cpus + asleep ||
+	return asleep && (load_seq(&rt->active) < rt->cpus + asleep || rt->places ||
 	                  load_seq(&rt->long_forks) > LONG_FORKS / 2);
 }
 

@@ -65,6 +65,81 @@ Test(turn, a_fork_of_a_stuck_worker_is_begun_though_another_has_forks)
 	}
 }
 
+/* ---- those behind a computation, where there are no CPUs for the workers that sleep ---- */
+
+struct behind {
+	filch_sem ready;
+	long runs;
+};
+
+FILCH_VOID_TASK(nothing, frame)
+{
+}
+
+FILCH_VOID_TASK(fork_until, frame, long *, flag)
+{
+	while (!get(flag)) {
+		nothing_fork(&frame);
+		nothing_join(&frame);
+	}
+}
+
+FILCH_VOID_TASK(run_and_post, frame, struct behind *, b)
+{
+	set(&b->runs, 1);
+	filch_sem_post(&b->ready);
+}
+
+/* Its worker takes the younger fork, which goes on until the older one has run. */
+FILCH_VOID_TASK(wait_for_the_older, frame, struct behind *, b)
+{
+	run_and_post_fork(&frame, b);
+	fork_until_fork(&frame, &b->runs);
+	CHECK_EQ(filch_sem_wait(&b->ready, FILCH_NEVER), 0);
+	fork_until_join(&frame);
+	run_and_post_join(&frame);
+}
+
+static void keep_a_cpu(void *flag)
+{
+	fork_until_run(filch_here(), flag);
+}
+
+static void be_behind(void *behind)
+{
+	wait_for_the_older_run(filch_here(), behind);
+}
+
+FILCH_VOID_TASK(short_forks, frame)
+{
+	for (int i = 0; i < 1000; i++) {
+		for (int j = 0; j < 100; j++)
+			nothing_fork(&frame);
+		for (int j = 0; j < 100; j++)
+			nothing_join(&frame);
+	}
+}
+
+Test(turn, a_fork_behind_a_computation_is_begun_though_others_sleep)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	filch *rt = start_workers((unsigned)cpus + 2);
+
+	for (int i = 0; i < 30; i++) {
+		struct behind b = { .runs = 0 };
+		filch_group g;
+
+		filch_sem_init(&b.ready, 0);
+		short_forks_run(rt); /* not worth a worker more than there are CPUs */
+		filch_group_init(&g, rt);
+		for (long j = 1; j < cpus; j++)
+			CHECK_EQ(filch_group_submit(&g, keep_a_cpu, &b.runs), 0);
+		CHECK_EQ(filch_group_submit(&g, be_behind, &b), 0);
+		CHECK_EQ(filch_group_wait(&g), 0);
+	}
+	stop(rt);
+}
+
 /* ---- those of tasks that always fork again ---- */
 
 struct cycles {
