@@ -28,7 +28,9 @@
  *
  * A single item needs no P2 if a worker has brought it in between two items and takes it next
  * (gather() in worker.c), or as its present one ends (ready_next()): nobody else has to see it, and
- * the worker does not sleep before that. It does P2 once all is in, if there is more than the one.
+ * the worker does not sleep before that. It does P2 once all is in, if there is more than the one, and than
+ * it will have done before somebody woken could begin; where an item turns out to be long, the watcher
+ * does P2 instead.
  *
  * The claim moves the claimed worker from asleep to searching on its behalf, before that worker
  * goes on (state is CLAIMED meanwhile: were the count moved after, the worker could end its search

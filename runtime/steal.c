@@ -327,14 +327,14 @@ bool any_forks(struct filch *rt)
 	return false;
 }
 
-bool anything(struct filch *rt)
+bool anything(struct filch *rt, const struct worker *but)
 {
 	unsigned n = load_seq(&rt->known);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = rt->worker[i];
 
-		if (deque_size(&w->ready) || has_mail(w) ||
+		if ((w != but && deque_size(&w->ready)) || has_mail(w) ||
 		    hold_count(&w->hold))
 			return true;
 	}

@@ -42,7 +42,7 @@ void poison_stack(struct stack *s); /* one, from any thread */
 void expire(struct timers *ts);
 
 /* Is there anything that a searching worker would find? */
-bool anything(struct filch *rt); /* but forks */
+bool anything(struct filch *rt, const struct worker *but); /* no forks, nor what but has ready */
 bool any_forks(struct filch *rt); /* in deques */
 bool anything_private(struct filch *rt); /* forks that it would take by a raid */
 

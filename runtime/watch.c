@@ -7,6 +7,7 @@
  *	expires its timers and polls its poller: what became ready goes to an inbox, where a
  *	sleeper is woken for it;
  *	if somebody is hungry, takes what it holds back to an inbox, too (hold.c);
+ *	wakes a sleeper for what it would have come to soon, had it not been for that item;
  *	and if something still waits behind it, and every worker is busy, asks the computation to
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
@@ -87,7 +88,7 @@ static bool keeps_forks(struct worker *w)
 /* Does something wait for a CPU that nobody has asked a sleeper to help with? */
 static bool must_wait(struct filch *rt, struct worker *w)
 {
-	return all_busy(rt) ? anything(rt) || any_forks(rt) : !forks_wanted(rt) && keeps_forks(w);
+	return all_busy(rt) ? anything(rt, NULL) || any_forks(rt) : !forks_wanted(rt) && keeps_forks(w);
 }
 
 static void look_after(struct filch *rt, struct worker *w, struct seen *seen, int64_t now)
@@ -106,6 +107,8 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 		poller_poll(w->poller);
 	if (!all_busy(rt))
 		ready_all(rt, items, raid_held(w, items));
+	if (deque_size(&w->ready))
+		wake_one(rt); /* it would soon have come to them: see gather() */
 	if (leaving(w) || (now - seen->since >= SLICE && must_wait(rt, w))) {
 		store_relaxed(&w->stuck, seen->asked); /* relaxed: a hint */
 		seen->asked = true;

@@ -29,6 +29,7 @@
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
 #define REST      ((int64_t)5000000) /* ns between two looks whether there is memory */
+#define SOON      ((int64_t)200000) /* ns: some ten times what waking somebody takes of both CPUs */
 
 /* Not static: worker_here() may name it in assembler. */
 _Thread_local struct worker *worker_self_ __attribute__((tls_model("initial-exec"), used));
@@ -175,19 +176,43 @@ void expire(struct timers *ts)
 	}
 }
 
-/* A single item is what this worker takes next: nobody is woken for it. See park.c. */
+/* Notes when it looked last, and how long an item has taken since the time before. */
+static void note_look(struct worker *w)
+{
+	int64_t now = load_relaxed(&w->rt->watch.now); /* relaxed: a time */
+
+	if (now == w->looked)
+		return;
+	w->pace = (now - w->looked) / (w->tick - w->looked_tick + 1);
+	if (w->pace > SOON)
+		w->pace = SOON;
+	w->looked = now;
+	w->looked_tick = w->tick;
+}
+
+bool needs_help(const struct worker *w)
+{
+	int64_t n = deque_size(&w->ready) + deque_size(&w->forks);
+
+	return n > 1 && n * w->pace > SOON;
+}
+
+/*
+ * A single item is what this worker takes next, and of many short ones it will soon have done some:
+ * nobody is woken for these. See park.c.
+ */
 void gather(struct worker *w)
 {
 	if (late(w) && load_relaxed(&w->rt->stuck) && rescue(w)) /* relaxed: a hint */
 		begin_turn(w);
-	w->looked = load_relaxed(&w->rt->watch.now); /* relaxed: a time */
+	note_look(w);
 	collect(w, w);
 	w->gathers = true;
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
 	w->gathers = false;
-	if (deque_size(&w->ready) + deque_size(&w->forks) > 1)
+	if (needs_help(w))
 		wake_one(w->rt);
 }
 

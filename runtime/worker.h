@@ -54,6 +54,8 @@ struct worker {
 	unsigned index;
 	unsigned random;
 	int64_t looked; /* the watcher's clock when it last looked at everything */
+	uint32_t looked_tick; /* its tick then */
+	int64_t pace; /* ns between two items until then */
 	int64_t room;   /* so many items of the ready queue come before its forks */
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
 	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
@@ -309,6 +311,9 @@ void make_room(struct worker *w);
 
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
+
+/* Does its ready queue have more than it will have done soon? */
+bool needs_help(const struct worker *w);
 
 struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or NULL */
 

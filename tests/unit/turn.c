@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker that always has forks of its own takes those that others wait for as well. */
+/* What waits behind something else gets its turn: forks, and what becomes ready. */
 #include "../support.h"
 
 TestSuite(turn, .timeout = WATCHDOG);
@@ -21,7 +21,7 @@ FILCH_VOID_TASK(spin_for, frame, int64_t, ns)
 		;
 }
 
-/* ---- those of a worker that is stuck ---- */
+/* ---- forks of a worker that is stuck ---- */
 
 /* The younger fork waits for the older, in the worker that has both. */
 FILCH_VOID_TASK(get_stuck, frame, long *, flag)
@@ -65,7 +65,7 @@ Test(turn, a_fork_of_a_stuck_worker_is_begun_though_another_has_forks)
 	}
 }
 
-/* ---- those behind a computation, where there are no CPUs for the workers that sleep ---- */
+/* ---- forks behind a computation, where there are no CPUs for the workers that sleep ---- */
 
 struct behind {
 	filch_sem ready;
@@ -140,7 +140,63 @@ Test(turn, a_fork_behind_a_computation_is_begun_though_others_sleep)
 	stop(rt);
 }
 
-/* ---- those of tasks that always fork again ---- */
+/* ---- what becomes ready behind an item that is long, where all were short ---- */
+
+struct pair {
+	int64_t at;
+	long held, first, second;
+};
+
+/* Has a worker to itself until all the others are in the other one, and that knows that they are short. */
+static void hold_one(void *pair)
+{
+	struct pair *p = pair;
+
+	set(&p->held, 1);
+	while (filch_now() < p->at - 10 * MS)
+		;
+}
+
+/* The first one to come spins until the second has. */
+static void come(void *pair)
+{
+	struct pair *p = pair;
+
+	CHECK_EQ(filch_sleep_until(p->at), 0);
+	if (add(&p->first, 1) == 2)
+		set(&p->second, 1);
+	while (!get(&p->second))
+		;
+}
+
+/* Many of these are short items. */
+static void hurry(void *pair)
+{
+	while (filch_now() < ((struct pair *)pair)->at - MS)
+		CHECK_EQ(filch_sleep_until(filch_now() + 1000), 0);
+}
+
+Test(turn, what_became_ready_at_once_does_not_wait_for_a_long_item)
+{
+	filch *rt = start_workers(2);
+
+	for (int i = 0; i < 20; i++) {
+		struct pair p = { .at = filch_now() + 40 * MS };
+		filch_group g;
+
+		filch_group_init(&g, rt);
+		CHECK_EQ(filch_group_submit(&g, hold_one, &p), 0);
+		until(&p.held, 1);
+		for (int j = 0; j < 2; j++)
+			CHECK_EQ(filch_group_submit(&g, come, &p), 0);
+		for (int j = 0; j < 16; j++)
+			CHECK_EQ(filch_group_submit(&g, hurry, &p), 0);
+		CHECK_EQ(filch_group_wait(&g), 0);
+	}
+	stop(rt);
+}
+
+/* ---- the forks of tasks that always fork again ---- */
 
 struct cycles {
 	long begun, done, last, in_a_row, longest;
