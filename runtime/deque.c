@@ -218,6 +218,15 @@ int64_t deque_take(struct deque *d, void **items, int64_t n)
 	}
 }
 
+void *deque_oldest(struct deque *d)
+{
+	uint64_t top = load_seq(&d->top);
+
+	if ((int64_t)(load_seq(&d->bottom) - top) <= 0)
+		return NULL;
+	return get(load_acquire(&d->array), top); /* acquire: as in deque_take() */
+}
+
 void *deque_steal(struct deque *d)
 {
 	for (;;) {

@@ -60,6 +60,7 @@ int deque_push_one(struct deque *d, void *item);
 void *deque_pop(struct deque *d);               /* the youngest, or NULL */
 bool deque_pop_if(struct deque *d, void *item); /* pop the youngest if it is this one */
 void *deque_steal(struct deque *d);             /* the oldest, or NULL */
+void *deque_oldest(struct deque *d); /* the same, and leave it there: for a hint, it may be gone by now */
 
 /*
  * Take up to n of the oldest at once, oldest first; returns how many. Only from a deque whose owner

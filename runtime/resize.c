@@ -15,7 +15,8 @@
  *	its queues and its inbox are walked by thieves like anybody's. Whoever made an item available
  *	there woke a sleeper for it if one was needed (park.c), but for a searcher, which was
  *	perhaps the worker that leaves: so that ends its search as if it had found something, looks
- *	for more, and wakes another.
+ *	for more, and wakes another. So it does for what nobody was woken for, since it would have
+ *	come to it by itself.
  *	its deadlines move to worker 0, which never leaves, and is woken to look at them.
  *	its poller lets go of every descriptor, and who waits on one looks again, and watches it
  *	where it runs then.

@@ -94,7 +94,7 @@ static void judge_forks(struct worker *w)
 }
 
 /* Nobody is left who would find what was made available while there was: see park.c. */
-static void wake_next(struct worker *w)
+static void wake_next(struct worker *w, bool found)
 {
 	struct filch *rt = w->rt;
 	bool forks = forks_wanted(rt);
@@ -103,7 +103,7 @@ static void wake_next(struct worker *w)
 	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
 	 * some back, for a tenth of what a theft costs both.
 	 */
-	if ((anything(rt, needs_help(w) ? NULL : w) || (forks && (any_forks(rt) || anything_private(rt)))) &&
+	if ((anything(rt, needs_help(w, found) ? NULL : w) || (forks && (any_forks(rt) || anything_private(rt)))) &&
 	    parking_wants_wake(&rt->parking))
 		wake_some(rt);
 }
@@ -132,7 +132,7 @@ struct filch_slot_ *search(struct worker *w)
 			item = own_item(w);
 	}
 	if (parking_found(&rt->parking))
-		wake_next(w);
+		wake_next(w, item != NULL);
 	w->thefts = 1;
 	w->searched = load_relaxed(&rt->watch.now); /* relaxed: a time */
 	w->robs = w->robbed && crowded(rt) ? filch_now() : 0;

@@ -7,10 +7,12 @@
  *	expires its timers and polls its poller: what became ready goes to an inbox, where a
  *	sleeper is woken for it;
  *	if somebody is hungry, takes what it holds back to an inbox, too (hold.c);
- *	wakes a sleeper for what it would have come to soon, had it not been for that item;
  *	and if something still waits behind it, and every worker is busy, asks the computation to
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
  *	gives way (fork.c). So it does where a worker is to leave (resize.c).
+ *
+ * For what a worker has ready that has done only few items since the last tick a sleeper is woken: it
+ * was not soon done with them after all (gather() in worker.c).
  *
  * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
  * millisecond apart, somebody may take them from it (raid.c).
@@ -38,15 +40,16 @@ enum { TICKING, SLEEPING, ENDED };
 #define TICK     ((int64_t)5000000)  /* 5 ms: half a slice */
 #define SLICE    ((int64_t)10000000) /* what a computation may use while something waits */
 #define STILL    ((int64_t)1000000)  /* 1 ms without a fork or join: it computes */
+#define SPAN     ((int64_t)50000000) /* to find a CPU unused, with ticks of the kernel in it */
+#define KERNEL_TICK ((int64_t)10000000) /* ns, at most */
 #define PATIENCE 20                  /* ticks with all workers asleep before it sleeps too */
 
-struct usage { /* at the last tick */
-	bool forks; /* nobody wanted them */
-	int64_t now, cpu; /* the time, and that of all CPUs that the process has used */
+struct usage { /* since when nobody wanted the forks that there are, or 0; and what was used by then */
+	int64_t since, cpu;
 };
 
 struct seen { /* of a worker, at the last tick */
-	unsigned tick;
+	uint32_t tick;
 	bool asked;    /* for room, in this item */
 	int64_t since; /* when it was first seen in its present item */
 	struct stack *stack; /* with private forks, or NULL */
@@ -78,11 +81,10 @@ static void ask_for_room(struct worker *w)
 /* Does its deque have forks that the stack which it runs will not come to? A hint. */
 static bool keeps_forks(struct worker *w)
 {
-	struct stack *s = load_seq(&w->current);
-	struct slots *slots = load_relaxed(&s->slots); /* relaxed, both: a hint */
-	int64_t own = slots ? load_relaxed(&s->split) - slots->slot : 0;
+	struct filch_slot_ *oldest = deque_oldest(&w->forks);
 
-	return deque_size(&w->forks) > own;
+	/* Relaxed: a hint. */
+	return oldest && slots_of(oldest) != load_relaxed(&load_seq(&w->current)->slots);
 }
 
 /* Does something wait for a CPU that nobody has asked a sleeper to help with? */
@@ -94,9 +96,12 @@ static bool must_wait(struct filch *rt, struct worker *w)
 static void look_after(struct filch *rt, struct worker *w, struct seen *seen, int64_t now)
 {
 	/* Relaxed: an old value makes it look stuck for one tick more. */
-	unsigned tick = load_relaxed(&w->tick);
+	uint32_t tick = load_relaxed(&w->tick);
 	void *items[HOLD];
 
+	if (!asleep(w) && !away(w) && (int64_t)(tick - seen->tick) * SOON < TICK &&
+	    deque_size(&w->ready))
+		wake_one(rt); /* it is not soon done with them after all: see gather() */
 	if (asleep(w) || away(w) || tick != seen->tick) {
 		*seen = (struct seen){ .tick = tick, .since = now };
 		store_relaxed(&w->stuck, away(w)); /* relaxed: a hint */
@@ -107,8 +112,6 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 		poller_poll(w->poller);
 	if (!all_busy(rt))
 		ready_all(rt, items, raid_held(w, items));
-	if (deque_size(&w->ready))
-		wake_one(rt); /* it would soon have come to them: see gather() */
 	if (leaving(w) || (now - seen->since >= SLICE && must_wait(rt, w))) {
 		store_relaxed(&w->stuck, seen->asked); /* relaxed: a hint */
 		seen->asked = true;
@@ -155,22 +158,27 @@ static int64_t cpu_time(void)
 }
 
 /*
- * Forks that nobody wants though there is an unused CPU: the workers that are awake wait for something
- * else. So forks count as long, until those who take them find otherwise.
+ * For a while there have been forks that nobody wants, and still a CPU was not used: the workers that are
+ * awake wait for something else. So forks count as long, until those who take them find otherwise. (Where
+ * other processes use that CPU, or a quota forbids it, this is wrong, and forks cost what they would if
+ * every sleeper counted.) Linux counts what a thread uses up to its last tick, of up to 10 ms.
  */
-static void see_usage(struct filch *rt, struct usage *before, int64_t now, bool private)
+static void see_usage(struct filch *rt, struct usage *u, bool private)
 {
-	struct usage u = { .now = now };
-	int64_t most = (now - before->now) * rt->cpus, half = (now - before->now) / 2;
+	int64_t now = filch_now(), span = now - u->since;
 
-	u.forks = !all_busy(rt) && !forks_wanted(rt) && (private || any_forks(rt));
-	if (u.forks)
-		u.cpu = cpu_time();
-	if (u.forks && before->forks && u.cpu - before->cpu < most - half) {
+	if (all_busy(rt) || forks_wanted(rt) || !(private || any_forks(rt))) {
+		u->since = 0;
+		return;
+	}
+	if (u->since && span < SPAN)
+		return;
+	if (u->since &&
+	    cpu_time() - u->cpu + rt->cpus * KERNEL_TICK < span * rt->cpus - span / 2) {
 		store_seq(&rt->long_forks, LONG_FORKS);
 		wake_one(rt);
 	}
-	*before = u;
+	*u = (struct usage){ .since = now, .cpu = cpu_time() };
 }
 
 /* Every worker has slept for a while: sleep until one wakes up. */
@@ -198,7 +206,7 @@ static void *watch_main(void *runtime)
 {
 	struct filch *rt = runtime;
 	struct seen seen[MAX_WORKERS] = { { 0 } };
-	struct usage usage = { false, 0, 0 };
+	struct usage usage = { 0, 0 };
 	unsigned quiet = 0;
 
 	pthread_setname_np(pthread_self(), "filch-watch");
@@ -215,10 +223,11 @@ static void *watch_main(void *runtime)
 		quiet = all_asleep(rt) ? quiet + 1 : 0;
 		if (quiet > PATIENCE) {
 			sleep_too(rt);
+			now = tell_time(rt);
 			quiet = 0;
 		}
 		private = see_private(rt, seen, n);
-		see_usage(rt, &usage, now, private);
+		see_usage(rt, &usage, private);
 		if (private) {
 			futex_wait(&rt->watch.state, TICKING, filch_after(STILL));
 			free_private(rt, seen, n);

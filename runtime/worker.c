@@ -29,7 +29,6 @@
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
 #define FAIR_TICK 61
 #define REST      ((int64_t)5000000) /* ns between two looks whether there is memory */
-#define SOON      ((int64_t)200000) /* ns: some ten times what waking somebody takes of both CPUs */
 
 /* Not static: worker_here() may name it in assembler. */
 _Thread_local struct worker *worker_self_ __attribute__((tls_model("initial-exec"), used));
@@ -184,15 +183,15 @@ static void note_look(struct worker *w)
 	if (now == w->looked)
 		return;
 	w->pace = (now - w->looked) / (w->tick - w->looked_tick + 1);
-	if (w->pace > SOON)
+	if (w->pace < 0 || w->pace > SOON)
 		w->pace = SOON;
 	w->looked = now;
 	w->looked_tick = w->tick;
 }
 
-bool needs_help(const struct worker *w)
+bool needs_help(const struct worker *w, int64_t in_hand)
 {
-	int64_t n = deque_size(&w->ready) + deque_size(&w->forks);
+	int64_t n = in_hand + deque_size(&w->ready) + deque_size(&w->forks);
 
 	return n > 1 && n * w->pace > SOON;
 }
@@ -212,7 +211,7 @@ void gather(struct worker *w)
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
 	w->gathers = false;
-	if (needs_help(w))
+	if (needs_help(w, 0))
 		wake_one(w->rt);
 }
 
@@ -436,7 +435,7 @@ void worker_hand_over(struct worker *w)
 	timers_move(&w->timers, &rt->worker[0]->timers);
 	wake(rt, rt->worker[0]); /* it may sleep for too long now */
 	descriptors_forget(rt, w->poller);
-	if (deque_size(&w->forks))
+	if (deque_size(&w->forks) || deque_size(&w->ready))
 		wake_one(rt); /* perhaps nobody was: it would have come to them itself */
 	give_spares(w, 1);
 	give_slots(w);

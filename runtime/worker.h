@@ -312,8 +312,10 @@ void make_room(struct worker *w);
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
 
-/* Does its ready queue have more than it will have done soon? */
-bool needs_help(const struct worker *w);
+#define SOON ((int64_t)200000) /* ns: some ten times what waking somebody takes of both CPUs */
+
+/* Does it have more than it will have done soon, with so many items that it has taken from its queues? */
+bool needs_help(const struct worker *w, int64_t in_hand);
 
 struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or NULL */
 
