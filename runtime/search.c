@@ -103,7 +103,7 @@ static void wake_next(struct worker *w, bool found)
 	 * The look first, though nobody may sleep: meanwhile the owner of many small forks takes
 	 * some back, for a tenth of what a theft costs both.
 	 */
-	if ((anything(rt, needs_help(w, found) ? NULL : w) || (forks && (any_forks(rt) || anything_private(rt)))) &&
+	if ((anything(rt, forks, needs_help(w, found) ? NULL : w) || (forks && anything_private(rt))) &&
 	    parking_wants_wake(&rt->parking))
 		wake_some(rt);
 }

@@ -327,15 +327,15 @@ bool any_forks(struct filch *rt)
 	return false;
 }
 
-bool anything(struct filch *rt, const struct worker *but)
+bool anything(struct filch *rt, bool forks, const struct worker *but)
 {
 	unsigned n = load_seq(&rt->known);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = rt->worker[i];
 
-		if ((w != but && deque_size(&w->ready)) || has_mail(w) ||
-		    hold_count(&w->hold))
+		if ((forks && deque_size(&w->forks)) || (w != but && deque_size(&w->ready)) ||
+		    has_mail(w) || hold_count(&w->hold))
 			return true;
 	}
 	return false;

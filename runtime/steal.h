@@ -41,8 +41,8 @@ void poison_stack(struct stack *s); /* one, from any thread */
 /* Wake what waits for a deadline that has passed. */
 void expire(struct timers *ts);
 
-/* Is there anything that a searching worker would find? */
-bool anything(struct filch *rt, const struct worker *but); /* no forks, nor what but has ready */
+/* Is there anything that a searching worker would find: forks too, and not what but has ready? */
+bool anything(struct filch *rt, bool forks, const struct worker *but);
 bool any_forks(struct filch *rt); /* in deques */
 bool anything_private(struct filch *rt); /* forks that it would take by a raid */
 

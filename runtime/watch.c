@@ -90,7 +90,7 @@ static bool keeps_forks(struct worker *w)
 /* Does something wait for a CPU that nobody has asked a sleeper to help with? */
 static bool must_wait(struct filch *rt, struct worker *w)
 {
-	return all_busy(rt) ? anything(rt, NULL) || any_forks(rt) : !forks_wanted(rt) && keeps_forks(w);
+	return all_busy(rt) ? anything(rt, true, NULL) : !forks_wanted(rt) && keeps_forks(w);
 }
 
 static void look_after(struct filch *rt, struct worker *w, struct seen *seen, int64_t now)

@@ -189,13 +189,6 @@ static void note_look(struct worker *w)
 	w->looked_tick = w->tick;
 }
 
-bool needs_help(const struct worker *w, int64_t in_hand)
-{
-	int64_t n = in_hand + deque_size(&w->ready) + deque_size(&w->forks);
-
-	return n > 1 && n * w->pace > SOON;
-}
-
 /*
  * A single item is what this worker takes next, and of many short ones it will soon have done some:
  * nobody is woken for these. See park.c.

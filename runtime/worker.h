@@ -315,7 +315,12 @@ void gather(struct worker *w);
 #define SOON ((int64_t)200000) /* ns: some ten times what waking somebody takes of both CPUs */
 
 /* Does it have more than it will have done soon, with so many items that it has taken from its queues? */
-bool needs_help(const struct worker *w, int64_t in_hand);
+static inline bool needs_help(const struct worker *w, int64_t in_hand)
+{
+	int64_t n = in_hand + deque_size(&w->ready) + deque_size(&w->forks);
+
+	return n > 1 && n * w->pace > SOON;
+}
 
 struct filch_slot_ *own_item(struct worker *w); /* what the worker does next, or NULL */
 
