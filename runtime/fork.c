@@ -15,8 +15,8 @@
  * the biggest piece; otherwise it restores the words (settle). Whoever takes from a deque while
  * others are hungry poisons again what may be settled because of it: the stack that its owner runs.
  *
- * Of those that sleep only those count as hungry that would be of use to forks (sleeper_helps()). With
- * more workers than CPUs somebody always sleeps, and what is published for him his waker takes back, for
+ * Of those that sleep only those count as hungry that would be of use to forks (crowd.c). With more
+ * workers than CPUs somebody always sleeps, and what is published for him its owner takes back, for
  * ten times the price of a private fork.
  *
  * At first the limit is SHALLOW slots away. Who passes it marks the area as deep (settle), and has all
@@ -42,10 +42,11 @@
  * path.
  *
  * A sleeper that did not count begins to when it is woken, when another one goes to sleep, or when
- * forks turn out to take long (search.c). Woken, it takes H2 and H3 itself. So does who goes to sleep,
+ * forks turn out to take long. Woken, it takes H2 and H3 itself (search.c). So does who goes to sleep,
  * before that, and looks at the deques again after it (W4 in park.c); and so does who finds that forks
- * take long, after that. Where a worker leaves nobody does (resize.c), until the watcher sees those that
- * are left: it poisons what has private forks while anybody sleeps.
+ * take long, after that, be it a thief or, where the watcher finds it, whom that wakes. Where a worker
+ * leaves nobody does (resize.c), until the watcher's next tick: it poisons what has private forks while
+ * anybody sleeps.
  *
  * A thief reads a slot only after its CAS on the deque's top: the owner reuses a slot only after
  * its join, and a join ends only when the slot has been popped by the owner, or has been finished.
@@ -64,6 +65,7 @@
 
 #include <errno.h>
 
+#include "crowd.h"
 #include "hand.h"
 #include "raid.h"
 #include "steal.h"

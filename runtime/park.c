@@ -43,8 +43,8 @@
  * that, and so W4 after P1.
  *
  * A fork that its owner has published, and will come to by itself, wakes nobody where a sleeper would
- * take a CPU from who has it (sleeper_helps() in worker.h). watch.c sees to it that it does not wait for
- * long where that was wrong.
+ * take a CPU from who has it; crowd.c says where, and what sees to it that it does not wait for long
+ * where that was wrong.
  *
  * A worker without memory for a stack is neither asleep nor searching while it rests (rest() in
  * worker.c), for some milliseconds: it could begin nothing that it were woken for.

@@ -5,10 +5,10 @@
  */
 #include <sched.h>
 
+#include "crowd.h"
 #include "steal.h"
 
-#define PATIENCE  3 /* at most: then it looks for as long as waking up again takes */
-#define LONG_FORK ((int64_t)20000) /* ns: several times what waking somebody takes */
+#define PATIENCE 3 /* at most: then it looks for as long as waking up again takes */
 
 /* Sleep until there may be work. The order of these steps is argued in park.c. */
 static struct filch_slot_ *sleep_once(struct worker *w)
@@ -69,30 +69,6 @@ static struct filch_slot_ *look_around(struct worker *w)
 	return item;
 }
 
-/* With a worker for each CPU nobody asks. */
-static bool crowded(const struct filch *rt)
-{
-	return load_seq(&rt->active) > rt->cpus;
-}
-
-/*
- * How long did the forks take that w has stolen, if it has done little else? It is what most have found
- * that counts; two who write at once count one.
- */
-static void judge_forks(struct worker *w)
-{
-	struct filch *rt = w->rt;
-	uint32_t n = load_seq(&rt->long_forks);
-	bool too_long = filch_now() - w->robs > w->thefts * LONG_FORK;
-
-	if (!w->robs || w->tick - w->robs_tick > 2 * w->thefts + 2)
-		return;
-	if (too_long && n < LONG_FORKS)
-		store_seq(&rt->long_forks, n + 1);
-	else if (!too_long && n)
-		store_seq(&rt->long_forks, n - 1);
-}
-
 /* Nobody is left who would find what was made available while there was: see park.c. */
 static void wake_next(struct worker *w, bool found)
 {
@@ -117,9 +93,7 @@ struct filch_slot_ *search(struct worker *w)
 	item = steal_again(w);
 	if (item)
 		return item;
-	if (w->robbed && crowded(rt))
-		judge_forks(w);
-	w->robbed = NULL;
+	series_end(w);
 	parking_search(&rt->parking);
 	while (!item && !leaving(w)) {
 		poison_others(w);
@@ -133,12 +107,9 @@ struct filch_slot_ *search(struct worker *w)
 	}
 	if (parking_found(&rt->parking))
 		wake_next(w, item != NULL);
-	w->thefts = 1;
-	w->searched = load_relaxed(&rt->watch.now); /* relaxed: a time */
-	w->robs = w->robbed && crowded(rt) ? filch_now() : 0;
-	w->robs_tick = w->tick;
-	if (w->robbed && forks_wanted(rt))
+	series_begin(w);
+	if (w->series.victim && forks_wanted(rt))
 		/* On behalf of those who are still hungry: see fork.c. */
-		poison_stack(load_seq(&w->robbed->current));
+		poison_stack(load_seq(&w->series.victim->current));
 	return item;
 }

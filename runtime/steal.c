@@ -8,11 +8,13 @@
  * hold back (hold.c), and what they keep private while they compute (raid.c).
  *
  * One fork at a time: a second one taken from a tree would be a piece that its owner will want to
- * join soon. Ready tasks and what comes from outside are many and small, and the visit costs more
+ * join soon. But who had one is the first to be asked for another, before a search, which costs both more
+ * than a short fork. Ready tasks and what comes from outside are many and small, and the visit costs more
  * than they do.
  */
 #include "steal.h"
 
+#include "crowd.h"
 #include "raid.h"
 
 #define GLANCE 64 /* turns of a waiting loop: longer than a short task, shorter than a wake-up */
@@ -201,7 +203,7 @@ static struct filch_slot_ *steal_from(struct worker *w, struct worker *victim, b
 	struct filch_slot_ *item = deque_steal(&victim->forks);
 
 	if (item)
-		w->robbed = victim;
+		w->series.victim = victim;
 	else
 		item = steal_ready(w, victim, last);
 	if (!item && has_mail(victim)) {
@@ -254,14 +256,14 @@ struct filch_slot_ *steal_again(struct worker *w)
 	struct filch_slot_ *item = NULL;
 
 	/* Now and then it looks at the others. Relaxed: a time. */
-	if (w->robbed && load_relaxed(&w->rt->watch.now) == w->searched)
-		item = deque_steal(&w->robbed->forks);
+	if (w->series.victim && load_relaxed(&w->rt->watch.now) == w->series.looked)
+		item = deque_steal(&w->series.victim->forks);
 	if (!item)
 		return NULL;
-	w->thefts++;
+	w->series.thefts++;
 	count_up(&w->stats.steals); /* relaxed inside: a statistic */
 	if (forks_wanted(w->rt))
-		poison_stack(load_seq(&w->robbed->current)); /* as in search() */
+		poison_stack(load_seq(&w->series.victim->current)); /* as in search() */
 	return item;
 }
 

@@ -17,9 +17,8 @@
  * And if somebody is hungry, and a task with private forks passes no fork or join between two looks a
  * millisecond apart, somebody may take them from it (raid.c).
  *
- * Of forks that lie in a deque nobody tells those who sleep where there seem to be no CPUs for them
- * (sleeper_helps()). If there are some after all, since who is awake waits in system calls, the watcher
- * finds them unused; and a computation that has forks of others behind it is asked for room.
+ * Forks wake nobody where there seem to be no CPUs for those who sleep. The watcher sees if there are some
+ * after all (crowd.c), and a computation that has forks of others behind it is asked for room.
  *
  * So fork/join is preempted at its forks and joins, at no cost to them. A worker that was asked and
  * does not make room is stuck, and so is one that is away: the others take what waits behind it.
@@ -31,6 +30,7 @@
  */
 #include "watch.h"
 
+#include "crowd.h"
 #include "futex.h"
 #include "raid.h"
 #include "steal.h"
@@ -40,13 +40,7 @@ enum { TICKING, SLEEPING, ENDED };
 #define TICK     ((int64_t)5000000)  /* 5 ms: half a slice */
 #define SLICE    ((int64_t)10000000) /* what a computation may use while something waits */
 #define STILL    ((int64_t)1000000)  /* 1 ms without a fork or join: it computes */
-#define SPAN     ((int64_t)50000000) /* to find a CPU unused, with ticks of the kernel in it */
-#define KERNEL_TICK ((int64_t)10000000) /* ns, at most */
 #define PATIENCE 20                  /* ticks with all workers asleep before it sleeps too */
-
-struct usage { /* since when nobody wanted the forks that there are, or 0; and what was used by then */
-	int64_t since, cpu;
-};
 
 struct seen { /* of a worker, at the last tick */
 	uint32_t tick;
@@ -97,12 +91,12 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 {
 	/* Relaxed: an old value makes it look stuck for one tick more. */
 	uint32_t tick = load_relaxed(&w->tick);
+	bool idle = asleep(w) || away(w);
 	void *items[HOLD];
 
-	if (!asleep(w) && !away(w) && (int64_t)(tick - seen->tick) * SOON < TICK &&
-	    deque_size(&w->ready))
+	if (!idle && (tick - seen->tick) * SOON < TICK && deque_size(&w->ready))
 		wake_one(rt); /* it is not soon done with them after all: see gather() */
-	if (asleep(w) || away(w) || tick != seen->tick) {
+	if (idle || tick != seen->tick) {
 		*seen = (struct seen){ .tick = tick, .since = now };
 		store_relaxed(&w->stuck, away(w)); /* relaxed: a hint */
 		return;
@@ -150,37 +144,6 @@ static void free_private(struct filch *rt, struct seen *seen, unsigned n)
 		wake_one(rt);
 }
 
-static int64_t cpu_time(void)
-{
-	struct timespec t;
-
-	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) ? 0 : t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
-}
-
-/*
- * For a while there have been forks that nobody wants, and still a CPU was not used: the workers that are
- * awake wait for something else. So forks count as long, until those who take them find otherwise. (Where
- * other processes use that CPU, or a quota forbids it, this is wrong, and forks cost what they would if
- * every sleeper counted.) Linux counts what a thread uses up to its last tick, of up to 10 ms.
- */
-static void see_usage(struct filch *rt, struct usage *u, bool private)
-{
-	int64_t now = filch_now(), span = now - u->since;
-
-	if (all_busy(rt) || forks_wanted(rt) || !(private || any_forks(rt))) {
-		u->since = 0;
-		return;
-	}
-	if (u->since && span < SPAN)
-		return;
-	if (u->since &&
-	    cpu_time() - u->cpu + rt->cpus * KERNEL_TICK < span * rt->cpus - span / 2) {
-		store_seq(&rt->long_forks, LONG_FORKS);
-		wake_one(rt);
-	}
-	*u = (struct usage){ .since = now, .cpu = cpu_time() };
-}
-
 /* Every worker has slept for a while: sleep until one wakes up. */
 static void sleep_too(struct filch *rt)
 {
@@ -206,7 +169,7 @@ static void *watch_main(void *runtime)
 {
 	struct filch *rt = runtime;
 	struct seen seen[MAX_WORKERS] = { { 0 } };
-	struct usage usage = { 0, 0 };
+	struct usage usage = { 0 };
 	unsigned quiet = 0;
 
 	pthread_setname_np(pthread_self(), "filch-watch");

@@ -11,6 +11,11 @@
 
 struct filch;
 
+/* Since when nobody wanted the forks that there are, or 0; and the CPU time used by then. See crowd.c. */
+struct usage {
+	int64_t since, cpu;
+};
+
 struct watch {
 	pthread_t thread;
 	uint32_t state;

@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "crowd.h"
 #include "descriptor.h"
 #include "futex.h"
 #include "hand.h"

@@ -21,7 +21,15 @@
 #include "when_pool.h"
 
 #define MAX_WORKERS 1024
-#define LONG_FORKS  8 /* most of filch.long_forks */
+#define LONG_FORKS  8
+
+struct series { /* of thefts from one worker without a search: see crowd.c */
+	struct worker *victim; /* or NULL */
+	unsigned thefts;
+	int64_t looked; /* the watcher's clock as it began */
+	int64_t since;  /* the time then, or 0: nobody will ask */
+	uint32_t tick;  /* the thief's tick then */
+};
 
 struct worker {
 	/* Others write to these. */
@@ -66,11 +74,7 @@ struct worker {
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
 	unsigned batch; /* how many forks to publish next time */
-	struct worker *robbed; /* from whom it has taken forks since its last search, or NULL */
-	int64_t searched;      /* the watcher's clock as that ended */
-	unsigned thefts;       /* how many since */
-	int64_t robs;          /* when the first was taken, or 0 */
-	uint32_t robs_tick;    /* its tick then */
+	struct series series;  /* since its last search */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
 	struct filch_slot_ *next; /* for the loop to run at once, out of everybody's sight */
 	struct stack *spares;     /* stacks in hand */
@@ -111,7 +115,7 @@ struct filch {
 	struct place place[MAX_WORKERS];
 	bool holds;     /* workers may hold tasks back */
 	uint32_t stuck; /* workers, as the watcher saw it */
-	uint32_t long_forks; /* how long those took that were stolen lately: see search.c */
+	uint32_t long_forks; /* from 0, stolen forks are short, to LONG_FORKS: see crowd.c */
 	const struct poller_kind *pollers;
 	size_t stack_size;
 	struct watch watch;
@@ -249,35 +253,6 @@ static inline void wake_one(struct filch *rt)
 }
 
 /*
- * Would a sleeper be of use to forks? Not where it takes a CPU from who has them, which costs more than
- * a short fork. But who runs a long one perhaps waits in a system call, and has left its CPU.
- */
-static inline bool sleeper_helps(const struct filch *rt, uint64_t hunger)
-{
-	uint64_t asleep = hunger / PARKED_ONE;
-
-	return asleep && (load_seq(&rt->active) < rt->cpus + asleep || rt->places ||
-	                  load_seq(&rt->long_forks) > LONG_FORKS / 2);
-}
-
-/* Is anybody hungry for forks, who would be of use? */
-static inline bool forks_wanted(const struct filch *rt)
-{
-	uint64_t hunger = load_seq(&rt->parking.hunger);
-
-	return (uint32_t)hunger || sleeper_helps(rt, hunger);
-}
-
-/* wake_one() for a fork. */
-static inline void wake_for_fork(struct filch *rt)
-{
-	uint64_t hunger = load_seq(&rt->parking.hunger);
-
-	if (!(uint32_t)hunger && sleeper_helps(rt, hunger))
-		wake_some(rt);
-}
-
-/*
  * Leave the calling task's stack and carry on with the loop on another. after(worker, arg) is
  * called there, when the stack that was left can be resumed, and hands it to whoever will do so.
  * Returns when it has been resumed.
@@ -365,16 +340,6 @@ static inline void let_go(struct worker *w)
 
 void group_settle(
 	struct worker *w); /* group.c: count out what finished, before anything else is done */
-
-/*
- * After the owner has taken from its deque of forks: there may be nothing left for whoever is
- * hungry.
- */
-static inline void poison_if_hungry(struct worker *w)
-{
-	if (forks_wanted(w->rt))
-		poison(w->current);
-}
 
 struct worker *host_of_thread(struct filch *rt); /* whose inbox the calling thread uses */
 struct port *enter_port(struct filch *rt);       /* one that is free, of the same worker, or NULL */

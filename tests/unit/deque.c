@@ -58,13 +58,15 @@ Test(deque, the_owner_takes_the_youngest_and_thieves_the_oldest)
 		for (intptr_t i = 1; i <= 6; i++)
 			push(d, i);
 		CHECK_EQ(deque_size(d), 6);
+		CHECK(deque_oldest(d) == item(1)); /* and leaves it there */
 		CHECK(deque_steal(d) == item(1));
+		CHECK(deque_oldest(d) == item(2));
 		CHECK(deque_pop(d) == item(6));
 		CHECK(deque_steal(d) == item(2));
 		CHECK(deque_pop(d) == item(5));
 		CHECK(deque_pop(d) == item(4));
 		CHECK(deque_pop(d) == item(3));
-		CHECK(!deque_pop(d) && !deque_steal(d) && !deque_size(d));
+		CHECK(!deque_pop(d) && !deque_oldest(d) && !deque_steal(d) && !deque_size(d));
 		push(d, 7);
 		CHECK(deque_steal(d) == item(7));
 		CHECK(!deque_pop(d) && !deque_steal(d) && !deque_size(d));

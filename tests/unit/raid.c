@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Forks that a task keeps private while it computes are taken from it; each runs once. */
-#include "../support.h"
-#include "raid.h"
+#include "../raids.h"
 
 TestSuite(raid, .timeout = WATCHDOG);
-
-/* Without membarrier(2) there are no raids. */
-static bool there_are_raids(void)
-{
-	barrier_prepare();
-	if (!barrier_works_)
-		cr_skip_test("no membarrier here");
-	return barrier_works_;
-}
 
 FILCH_VOID_TASK(count_up_one, frame, long *, n)
 {
@@ -69,56 +59,6 @@ Test(raid, private_forks_behind_a_leaf_run_meanwhile)
 
 	for (size_t i = 0; rt && i < LENGTH(forks); i++)
 		behind_a_leaf(rt, forks[i]);
-	if (rt)
-		stop(rt);
-}
-
-/* ---- behind a system call ---- */
-
-struct meeting {
-	long forks, begun;
-};
-
-/* Waits in system calls until all the others have begun: so each is run by another worker. */
-FILCH_VOID_TASK(meet, frame, struct meeting *, m)
-{
-	add(&m->begun, 1);
-	while (get(&m->begun) < m->forks)
-		usleep(500);
-}
-
-FILCH_VOID_TASK(meet_all, frame, struct meeting *, m)
-{
-	for (long i = 0; i < m->forks; i++)
-		meet_fork(&frame, m);
-	for (long i = 0; i < m->forks; i++)
-		meet_join(&frame);
-}
-
-FILCH_VOID_TASK(count_many, frame, long *, n)
-{
-	for (int i = 0; i < 1000; i++) {
-		for (int j = 0; j < 100; j++)
-			count_up_one_fork(&frame, n);
-		for (int j = 0; j < 100; j++)
-			count_up_one_join(&frame);
-	}
-}
-
-/* Short forks are not worth a worker more than there are CPUs; those that come after them are. */
-Test(raid, forks_that_block_get_all_workers)
-{
-	long workers = sysconf(_SC_NPROCESSORS_ONLN) + 14, n = 0;
-	filch *rt = there_are_raids() ? start_workers((unsigned)workers) : NULL;
-
-	for (int i = 0; rt && i < 3; i++) {
-		struct meeting m = { .forks = workers };
-
-		count_many_run(rt, &n);
-		meet_all_run(rt, &m);
-		CHECK_EQ(m.begun, workers);
-	}
-	CHECK_EQ(n, rt ? 300000 : 0);
 	if (rt)
 		stop(rt);
 }
