@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include "crowd.h"
+#include "migrate.h"
 #include "steal.h"
 
 #define PATIENCE 3 /* at most: then it looks for as long as waking up again takes */
@@ -18,6 +19,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	struct filch_slot_ *item;
 
 	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
+	migrate_arrive(w);
 	item = steal(w, true);
 	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
 		runtime_end(rt);
@@ -35,7 +37,9 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
 	poller_deliver(w->poller);
 	watch_rouse(rt);
-	w->woke = load_relaxed(&rt->watch.now); /* relaxed: a time */
+	store_relaxed(&w->woke, load_relaxed(&rt->watch.now)); /* relaxed, both: times */
+	if (!w->woken)
+		migrate_together(w);
 	/*
 	 * The code of who has slept is in no cache any more: the shortest way to what it was most
 	 * probably woken for. It looks at everything after that.
