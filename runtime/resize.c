@@ -46,7 +46,6 @@
 #include <string.h>
 
 #include "cpus.h"
-#include "migrate.h"
 #include "overflow.h"
 #include "saved_errno.h"
 #include "worker.h"
@@ -152,7 +151,6 @@ bool worker_left(struct worker *w)
 		worker_hand_over(w);
 	poller_leave(w->poller);
 	store_seq(&w->park.state, (uint32_t)AWAY);
-	migrate_return(rt, w);
 	/* It has perhaps run the last task, and the others have looked before and sleep. */
 	if (!ended && load_seq(&rt->stopping) && runtime_quiet(rt))
 		runtime_end(rt);

@@ -6,7 +6,6 @@
 #include <sched.h>
 
 #include "crowd.h"
-#include "migrate.h"
 #include "steal.h"
 
 #define PATIENCE 3 /* at most: then it looks for as long as waking up again takes */
@@ -19,7 +18,6 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	struct filch_slot_ *item;
 
 	park_announce(&rt->parking, &w->park, polling ? POLLING : PARKED);
-	migrate_arrive(w);
 	item = steal(w, true);
 	if (!item && load_seq(&rt->stopping) && runtime_quiet(rt))
 		runtime_end(rt);
@@ -37,9 +35,7 @@ static struct filch_slot_ *sleep_once(struct worker *w)
 	/* Now that it does not count as asleep, and wakes nobody for what it will take itself. */
 	poller_deliver(w->poller);
 	watch_rouse(rt);
-	store_relaxed(&w->woke, load_relaxed(&rt->watch.now)); /* relaxed, both: times */
-	if (!w->woken)
-		migrate_together(w);
+	w->woke = load_relaxed(&rt->watch.now); /* relaxed: a time */
 	/*
 	 * The code of who has slept is in no cache any more: the shortest way to what it was most
 	 * probably woken for. It looks at everything after that.

@@ -95,7 +95,7 @@ static struct filch_slot_ *steal_ready(struct worker *w, struct worker *victim, 
 	return n ? items[0] : NULL;
 }
 
-bool empty_inbox(struct worker *w, struct inbox *in)
+static bool empty_inbox(struct worker *w, struct inbox *in)
 {
 	struct filch_slot_ *item = inbox_take(in);
 	bool any = item;

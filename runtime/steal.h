@@ -29,9 +29,6 @@ void collect(struct worker *w, struct worker *from);
 bool rescue(struct worker *w);
 struct filch_slot_ *rescue_fork(struct worker *w); /* one of these, or NULL */
 
-/* All of it, to w's ready queue; was there any? */
-bool empty_inbox(struct worker *w, struct inbox *in);
-
 bool has_mail(const struct worker *w); /* is there anything of the kind? */
 /* One of the tasks that threads outside have submitted to w, or NULL. */
 struct filch_slot_ *oldest_arrival(struct worker *w);

@@ -5,7 +5,7 @@
  * awake and still in the item of the last tick it
  *
  *	expires its timers and polls its poller: what became ready goes to an inbox, where a
- *	sleeper is woken for it; and so does what was moved to it (migrate.c);
+ *	sleeper is woken for it;
  *	if somebody is hungry, takes what it holds back to an inbox, too (hold.c);
  *	and if something still waits behind it, and every worker is busy, asks the computation to
  *	make room: it poisons the words of the stack that runs there, and the next fork or join
@@ -32,7 +32,6 @@
 
 #include "crowd.h"
 #include "futex.h"
-#include "migrate.h"
 #include "raid.h"
 #include "steal.h"
 
@@ -105,7 +104,6 @@ static void look_after(struct filch *rt, struct worker *w, struct seen *seen, in
 	expire(&w->timers);
 	if (poller_busy(w->poller))
 		poller_poll(w->poller);
-	migrate_return(rt, w);
 	if (!all_busy(rt))
 		ready_all(rt, items, raid_held(w, items));
 	if (leaving(w) || (now - seen->since >= SLICE && must_wait(rt, w))) {

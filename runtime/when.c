@@ -9,8 +9,8 @@
  * cleans up what the winner could not: its timer, and its place in the list if its deadline won.
  * Nobody refers to it after that, so it is the worker's to recycle.
  *
- * A result of 0 means "look again": so begins one that was submitted from outside, or is to wait on
- * another worker (migrate.c), since a timer is armed, and a descriptor watched, by a worker; so goes on one whose poller went away, or stopped
+ * A result of 0 means "look again": so begins one that was submitted from outside, since a timer
+ * is armed, and a descriptor watched, by a worker; so goes on one whose poller went away, or stopped
  * receiving.
  *
  * Between two such, or before the first, its number may be closed and given to somebody else. So it
@@ -28,7 +28,6 @@
 #include <errno.h>
 
 #include "descriptor.h"
-#include "migrate.h"
 #include "task.h"
 
 static struct when *when_in(struct filch_slot_ *slot)
@@ -148,12 +147,9 @@ static void run_when(struct filch_slot_ *slot)
 /* 0: it waits, or runs soon. */
 static int start(struct filch *rt, struct worker *in, struct when *e, struct descriptor *d)
 {
-	int result;
+	int result = in ? wait_in_list(in, e, d, e->waiter.timer.when)
+	                : descriptor_look(d, fd_of(e), e->waiter.events);
 
-	if (in && migrate(in, d, fd_of(e), when_item(&e->waiter)))
-		return 0;
-	result = in ? wait_in_list(in, e, d, e->waiter.timer.when)
-	            : descriptor_look(d, fd_of(e), e->waiter.events);
 	if (!result && in)
 		return 0;
 	if (result < 0 && result != -ECANCELED)

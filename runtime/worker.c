@@ -25,7 +25,6 @@
 #include "descriptor.h"
 #include "futex.h"
 #include "hand.h"
-#include "migrate.h"
 #include "steal.h"
 
 /* Items between two looks at what else is there: a prime, so that it falls in with no pattern. */
@@ -180,13 +179,13 @@ void expire(struct timers *ts)
 /* Notes when it looked last, and how long an item has taken since the time before. */
 static void note_look(struct worker *w)
 {
-	int64_t now = load_relaxed(&w->rt->watch.now), pace; /* relaxed: a time */
+	int64_t now = load_relaxed(&w->rt->watch.now); /* relaxed: a time */
 
 	if (now == w->looked)
 		return;
-	pace = (now - w->looked) / (w->tick - w->looked_tick + 1);
-	store_relaxed(&w->pace, pace < 0 || pace > SOON ? SOON : pace); /* relaxed: a time */
-	w->moves = MOVES;
+	w->pace = (now - w->looked) / (w->tick - w->looked_tick + 1);
+	if (w->pace < 0 || w->pace > SOON)
+		w->pace = SOON;
 	w->looked = now;
 	w->looked_tick = w->tick;
 }
@@ -195,8 +194,12 @@ static void note_look(struct worker *w)
  * A single item is what this worker takes next, and of many short ones it will soon have done some:
  * nobody is woken for these. See park.c.
  */
-void gather_events(struct worker *w)
+void gather(struct worker *w)
 {
+	if (late(w) && load_relaxed(&w->rt->stuck) && rescue(w)) /* relaxed: a hint */
+		begin_turn(w);
+	note_look(w);
+	collect(w, w);
 	w->gathers = true;
 	expire(&w->timers);
 	if (poller_busy(w->poller))
@@ -204,17 +207,6 @@ void gather_events(struct worker *w)
 	w->gathers = false;
 	if (needs_help(w, 0))
 		wake_one(w->rt);
-}
-
-void gather(struct worker *w)
-{
-	if (late(w) && load_relaxed(&w->rt->stuck) && rescue(w)) /* relaxed: a hint */
-		begin_turn(w);
-	note_look(w);
-	collect(w, w);
-	migrate_arrive(w);
-	gather_events(w);
-	migrate_apart(w);
 }
 
 /* By the clock, since nobody knows how long an item takes; and not too often in a turn. */

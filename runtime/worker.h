@@ -37,7 +37,6 @@ struct worker {
 	struct inbox
 		inbox; /* stacks that threads outside woke, and what finds no place elsewhere */
 	struct port port[PORTS]; /* tasks from threads outside */
-	struct inbox moved; /* waits that were moved here: see migrate.c */
 	struct deque forks; /* published forks: the owner takes the youngest, mostly; thieves the oldest */
 	struct hold hold;   /* tasks that its present item has submitted: see hold.c */
 	struct deque ready; /* tasks and stacks that may go on: everybody takes the oldest */
@@ -49,14 +48,11 @@ struct worker {
 	uint32_t tick;  /* items it has looked for: the watcher sees by it that nothing moves */
 	int cpu;        /* where it last went to sleep, and when: see would_come_here() in wake.c */
 	int64_t slept;
-	int64_t woke; /* the watcher's clock as its last sleep ended */
-	int64_t pace; /* ns between two items until it last looked at everything */
 	uint32_t yield; /* the watcher asks for room: to be done at the next fork or join */
 	uint32_t stuck; /* so it did, in vain; or it is away: see rescue() in steal.c */
 	uint32_t wakers; /* who is using the thread's id: it does not end under them */
 	uint64_t admitted, done; /* tasks submitted by this worker's tasks; tasks finished here */
 	uint64_t whens_begun, whens_ended; /* waits without a stack: see when.c */
-	uint64_t moved_away;               /* of those */
 	struct filch_stats stats; /* but tasks, which are those done */
 
 	/* Nobody else looks at these. */
@@ -67,17 +63,16 @@ struct worker {
 	unsigned random;
 	int64_t looked; /* the watcher's clock when it last looked at everything */
 	uint32_t looked_tick; /* its tick then */
+	int64_t pace; /* ns between two items until then */
 	int64_t room;   /* so many items of the ready queue come before its forks */
 	enum { NO_TURN, TURN_OF_FORK, TURN_OF_COMPUTATION } turn; /* and then these: see turn.c */
 	unsigned looks; /* that are left, until a turn has ended or a fork was taken */
 	unsigned forks_turns; /* that there have been: see needed_fork() in fork.c */
 	bool rescues; /* the last fork that had its turn was to be a stuck worker's */
 	bool gathers;   /* it brings in what became ready, and then wakes somebody for all of it */
+	int64_t woke;   /* the watcher's clock as its last sleep ended */
 	bool woken;     /* its last sleep was ended by others, not by its poller or a timer */
 	unsigned patience; /* how long to look around before it sleeps: see search.c */
-	struct worker *moves_to; /* whose the waits become that begin here; or NULL: its own */
-	unsigned candidate;      /* for that */
-	unsigned moves;          /* that are left in this tick */
 	unsigned batch; /* how many forks to publish next time */
 	struct series series;  /* since its last search */
 	unsigned unwanted; /* published for others and taken back: see fork.c */
@@ -291,7 +286,6 @@ void make_room(struct worker *w);
 
 /* Bring in what became ready outside of the queues: inbox, timers, poller. */
 void gather(struct worker *w);
-void gather_events(struct worker *w); /* of these, timers and poller */
 
 #define SOON ((int64_t)200000) /* ns: some ten times what waking somebody takes of both CPUs */
 
